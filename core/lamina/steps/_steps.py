@@ -6,9 +6,7 @@ import abc
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
-import attrs
-
-from lamina.context import CallContext, current
+from lamina.context import current
 
 W = TypeVar("W")
 R = TypeVar("R")
@@ -26,17 +24,23 @@ class Shared(abc.ABC, Generic[W]):
         """
 
 
-@attrs.define(eq=False, repr=False)
 class Request(Generic[W]):
     """A request that a step yields."""
 
-    shared: Shared[W]
-    """Performs the request."""
-    what: W
-    context: CallContext = attrs.field(factory=current)
-    """The context of the call that asks."""
-    result: Any = None
-    error: Exception | None = None
+    __slots__ = ("context", "error", "result", "shared", "what")
+
+    def __init__(self, shared: Shared[W], what: W) -> None:
+        """Ask for something in the context of the current call.
+
+        Args:
+            shared: Performs the request.
+            what: What is wanted.
+        """
+        self.shared = shared
+        self.what = what
+        self.context = current()
+        self.result: Any = None
+        self.error: Exception | None = None
 
 
 BLOCKING: Final = None
