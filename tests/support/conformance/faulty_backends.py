@@ -19,7 +19,7 @@ from lamina.snapshots.storage import Record
 
 class ParentsReversed(OverlayBackend):
     def mounts(self, record: Record) -> list[Mount]:
-        return super().mounts(attrs.evolve(record, parent_ids=record.parent_ids[::-1]))
+        return super().mounts(record._replace(parent_ids=record.parent_ids[::-1]))
 
 
 class WritableView(OverlayBackend):
