@@ -138,11 +138,13 @@ def _mounted(found: FoundMounts, *, writes: bool) -> Finding:
     check = "mounted"
     places = [f"{place.mount_point} (seen by {process(place.pid) or _named(place)})" for place in found.places]
     if writes and len({place.device for place in found.places}) > 1:
+        left = [place.mount_point for place in found.places if not place.is_root]
+        unmount = f", and unmount what they leave behind: umount {left[-1]}" if left else ""
         return Finding.problem(
             check,
             f"in {len(places)} places: {'; '.join(places)}. The behaviour of an upper directory that is used "
             "twice is undefined",
-            f"stop all users but one, and unmount what they leave behind: umount {found.places[-1].mount_point}",
+            f"stop all users but one{unmount}",
         )
     if places:
         return Finding.ok(check, f"at {'; '.join(places)}")

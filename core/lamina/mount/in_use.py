@@ -30,6 +30,11 @@ class MountPlace:
     command: str = attrs.field(eq=False)
     """The name of that process (proc_pid_comm(5))."""
 
+    @property
+    def is_root(self) -> bool:
+        """Whether it is the root directory of its process, as in a container: no umount(8) removes that."""
+        return self.mount_point == "/"
+
 
 @attrs.frozen
 class FoundMounts:

@@ -47,6 +47,10 @@ def _in_use(info: Info, places: Sequence[MountPlace], otherwise: str) -> str:
     shown = key if len(key) <= _SHOWN else f"{key[:_SHOWN]}…"
     others = len(places) - 1
     more = f", and in {others} more place{'s' if others > 1 else ''}" if others else ""
+    otherwise = f", {otherwise}" if otherwise else ""
+    if first.is_root:
+        process = f"process {first.pid} ({first.command})"
+        return f"snapshot {shown!r} is the root directory of {process}{more}: stop it first{otherwise}"
     unmount, seen = f"umount {shlex.quote(first.mount_point)}", ""
     if _is_here(first.pid):
         if first.mount_point == of_image:
@@ -54,9 +58,8 @@ def _in_use(info: Info, places: Sequence[MountPlace], otherwise: str) -> str:
     else:
         unmount = f"nsenter --target {first.pid} --mount {unmount}"
         seen = f", as seen by process {first.pid} ({first.command})"
-    return f"snapshot {shown!r} is mounted on {first.mount_point}{seen}{more}: unmount it first ({unmount})" + (
-        f", {otherwise}" if otherwise else ""
-    )
+    where = f"{first.mount_point}{seen}{more}"
+    return f"snapshot {shown!r} is mounted on {where}: unmount it first ({unmount}){otherwise}"
 
 
 def _is_here(pid: int) -> bool:

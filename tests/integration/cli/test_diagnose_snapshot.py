@@ -161,6 +161,30 @@ def test_two_overlays_on_one_upper_directory_are_a_problem(
         assert other in mounted["Found"]
 
 
+@pytest.mark.requires("busybox-static")
+def test_the_root_directory_of_a_container_is_not_to_be_unmounted(
+    ask: Callable[..., Diagnosis], host: Host, snapshotter: Snapshotter
+) -> None:
+    mounts = snapshotter.mounts("work")
+    target = host.directory / "target"
+    target.mkdir()
+    script = (
+        f"mount -t overlay -o {','.join(mounts[0].options)} overlay {target}\ncp /bin/busybox {target}\n"
+        f"exec chroot {target} /busybox sh -c 'echo; read line'"
+    )
+    command = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script]
+    with (
+        temporary_mount(mounts) as one,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as container,
+    ):
+        assert container.stdout
+        assert container.stdout.readline() == b"\n"
+        mounted = ask("work").one("snapshot work", "mounted")
+        container.communicate()
+    assert f"; / (seen by process {container.pid} (" in mounted["Found"]
+    assert mounted["Remedy"] == f"stop all users but one, and unmount what they leave behind: umount {one}"
+
+
 def test_a_mount_in_another_mount_namespace_is_found(
     ask: Callable[..., Diagnosis], host: Host, snapshotter: Snapshotter
 ) -> None:

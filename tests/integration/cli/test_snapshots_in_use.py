@@ -100,6 +100,20 @@ def test_a_snapshot_mounted_in_another_mount_namespace_is_refused(lamina, layer,
     lamina("snapshots", "rm", "work")
 
 
+@pytest.mark.requires("busybox-static")
+def test_the_root_directory_of_a_container_is_refused_with_its_process(lamina, layer, target):
+    layer("base")
+    commands = lamina("snapshots", "prepare", "-t", target, "work", "base")
+    script = f"{commands}cp /bin/busybox {target}\nexec chroot {target} /busybox sh -c 'echo; read line'"
+    words = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as container:
+        assert container.stdout.readline() == b"\n"
+        message = lamina("snapshots", "rm", "work", code=1)
+        container.communicate()
+    assert f"is the root directory of process {container.pid} (busybox): stop it first, or use --force" in message
+    lamina("snapshots", "rm", "work")
+
+
 def test_a_view_may_be_mounted_twice_and_not_removed(lamina, layer, target, other):
     layer("base")
     lamina("snapshots", "view", "look", "base")

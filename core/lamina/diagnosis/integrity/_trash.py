@@ -78,7 +78,10 @@ def leftover_mounts(evidence: Evidence, name: str, root: DataRootContents) -> It
             f"({place.command})"
         )
         unmount = f"nsenter --target {place.pid} --mount umount {shlex.quote(place.mount_point)}"
-        yield Finding.problem(check, found, f"stop the processes that use it, then {unmount}")
+        remedy = (
+            f"stop process {place.pid}" if place.is_root else f"stop the processes that use it, then {unmount}"
+        )
+        yield Finding.problem(check, found, remedy)
     inside = [info for info in mountinfo() if info.mount_point.startswith(f"{os.path.realpath(root.path)}/")]
     if evidence.host_pid is None:  # a running host makes temporary mounts to probe features
         for info in inside:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from lamina.mount import mount_all
@@ -45,6 +47,29 @@ def test_a_mount_of_a_snapshot_that_was_removed_and_deleted_is_found(host: Host,
     assert "which was deleted" in found["Found"]
     assert f"umount {mounted}" in found["Remedy"]
     assert doctor("-c", host.file).code == 0
+
+
+@pytest.mark.requires("busybox-static")
+def test_a_container_on_a_snapshot_that_was_removed_is_reported_with_its_process(host: Host) -> None:
+    mounted = host.directory / "mounted"
+    mounted.mkdir()
+    script = f"cp /bin/busybox {mounted}\nexec chroot {mounted} /busybox sh -c 'echo; read line'"
+    words = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script]
+    with host.client() as client:
+        overlay = client.snapshotter("overlayfs")
+        mount_all(overlay.prepare("gone"), mounted)
+        try:
+            container = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            assert container.stdout
+            assert container.stdout.readline() == b"\n"
+        finally:
+            run("umount", mounted)
+        with container:
+            overlay.remove("gone")
+            (found,) = doctor("-c", host.file).of("mounts")
+            container.communicate()
+    assert f"visible to process {container.pid} (busybox)" in found["Found"]
+    assert found["Remedy"] == f"stop process {container.pid}"
 
 
 def test_a_leftover_probe_mount_is_reported_and_its_remedies_remove_it(stopped: Host) -> None:
