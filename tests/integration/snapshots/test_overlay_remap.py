@@ -235,6 +235,7 @@ def test_the_plugin_fails_if_remapping_is_required_and_impossible(tmp_path: Path
     )
     assert done.stderr == ""
     assert "remap_ids = true: layers in " in done.stdout
+    assert "With false, clients chown a copy" in done.stdout
 
 
 IN_A_USER_NAMESPACE = """

@@ -73,7 +73,7 @@ def init_overlay(ic: InitContext[OverlayConfig]) -> LocalSnapshotter:
     if config.remap_ids is True and not remap_ids:
         raise FailedPrecondition(
             f"remap_ids = true: layers in {root} cannot be id-mapped: the kernel is older than Linux 5.19, or the "
-            'file system does not support it. With "auto", clients chown a copy'
+            "file system does not support it. With false, clients chown a copy"
         )
     if remap_ids:
         ic.meta.capabilities.append("remap-ids")
