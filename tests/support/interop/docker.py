@@ -19,6 +19,7 @@ PACKAGES = ("docker.io", "docker-cli", "docker-buildx")
 """The engine, its command, and the plugin with which the command uses the engine's BuildKit."""
 
 
+# Nothing of it is outside its directory, except the empty directory /run/docker/plugins, which has no setting.
 class DockerEngine(Daemon):
     """`dockerd` with a snapshotter of a containerd as its image store. Use `running()`."""
 
