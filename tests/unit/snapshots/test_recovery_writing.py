@@ -65,6 +65,20 @@ def test_a_failed_write_is_repeated_with_the_next_change(
     assert set(directory.names()) == {str(first), str(second)}
 
 
+def test_the_record_of_a_removed_snapshot_is_deleted_although_an_earlier_change_is_told_later(
+    directory: SecureDirectory, overlayfs: SnapshotterStore
+) -> None:
+    id_ = create(overlayfs, "k")
+    records = RecoveryRecords(directory, overlayfs)
+    records.write(id_)
+    records.flush()
+    run(overlayfs.keyspace("overlayfs").remove("k"))
+    records.remove(id_)
+    records.write(id_)
+    records.flush()
+    assert list(directory.names()) == []
+
+
 @contextlib.contextmanager
 def no_space() -> Iterator[None]:
     """Cut writes short, as a full disk does."""

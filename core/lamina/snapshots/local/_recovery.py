@@ -74,7 +74,10 @@ class RecoveryRecords:
     def flush(self) -> None:
         """Write all changes so far. Failed writes are repeated with the next change."""
         with self._writing:
-            changed = dict(self._changed.popleft() for _ in range(len(self._changed)))
+            changed: dict[int, bool] = {}
+            for _ in range(len(self._changed)):
+                id_, removed = self._changed.popleft()
+                changed[id_] = changed.get(id_, False) or removed  # in whatever order threads told it
             failed = {
                 id_: error for id_ in changed if (error := self._write(id_, removed=changed[id_])) is not None
             }
@@ -173,7 +176,7 @@ class RecoveryRecords:
 def replace_record(directory: SecureDirectory, written: RecoveryRecord) -> None:
     """Create a recovery record, or replace it atomically.
 
-    One that a kill interrupts while it is created is empty, as one that a power cut interrupts.
+    One that a kill or a power cut interrupts while it is created is empty or incomplete.
 
     Args:
         directory: The directory of the recovery records.

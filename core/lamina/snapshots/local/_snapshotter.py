@@ -190,11 +190,10 @@ class LocalSnapshotter(StepwiseSnapshotter, InfoMessages, Versioned):
                 raise Unimplemented(
                     f"snapshot {shorten(key)} has no parent, and this snapshotter cannot give it one at commit"
                 )
-            usage = self._backend.finish_quickly(record)
-            if usage is None:
-                yield BLOCKING
             with translated(f"commit snapshot {shorten(key)}"):
+                usage = self._backend.finish_quickly(record)
                 if usage is None:
+                    yield BLOCKING
                     usage = self._backend.finish(record)
                 if is_rebased:
                     self._backend.rebase(record)
