@@ -89,8 +89,7 @@ class Config:
     @property
     def exposures(self) -> tuple[Exposure, ...]:
         """The ways in which other users could change the files. A host refuses to start if there are any."""
-        found = (document.exposure for document in self._sources.documents)
-        return tuple(exposure for exposure in found if exposure)
+        return tuple(each.exposure for each in self._sources.documents if each.exposure)
 
     @property
     def older_files(self) -> tuple[tuple[str, int], ...]:
@@ -177,22 +176,20 @@ class Config:
                 found = f"{uri} is an installed plugin: choose another name"
                 yield self._merged.problem(("proxy_plugins", name), found)
 
-    def _unused_tables(self, schemas: Mapping[str, type | None], ignored: Collection[str]) -> list[Problem]:
-        unused = []
+    def _unused_tables(self, schemas: Mapping[str, type | None], ignored: Collection[str]) -> Iterator[Problem]:
         for uri in self.plugins:
             if uri in ignored or schemas.get(uri) is not None:
                 continue
             path = ("plugins", uri)
             if uri in schemas:
-                problem = self._merged.problem(path, "not used: this plugin takes no configuration")
-            else:
-                like = _meant(uri, schemas)
-                problem = self._merged.problem(path, "not used: no such plugin is installed", nearest=like)
-                if problem.key != dotted(path):  # the file does not name the plugin
-                    found = f"partly not used: it is now part of {uri}, which is not installed"
-                    problem = problem._replace(found=found, nearest=None)
-            unused.append(problem)
-        return unused
+                yield self._merged.problem(path, "not used: this plugin takes no configuration")
+                continue
+            like = _meant(uri, schemas)
+            problem = self._merged.problem(path, "not used: no such plugin is installed", nearest=like)
+            if problem.key != dotted(path):  # the file does not name the plugin
+                found = f"partly not used: it is now part of {uri}, which is not installed"
+                problem = problem._replace(found=found, nearest=None)
+            yield problem
 
     def origin(self, key: str) -> Origin | None:
         """Return where a setting or table was last set, or None if it has its default.
@@ -224,9 +221,8 @@ class Config:
         Raises:
             ConfigError: The migrated configuration is invalid.
         """
-        if not migrations:
-            return self
-        return assemble(self._sources._replace(migrations={**self._sources.migrations, **migrations}))
+        sources = self._sources
+        return assemble(sources._replace(migrations={**sources.migrations, **migrations})) if migrations else self
 
     def with_proxies(self, schemas: Mapping[str, type]) -> Config:
         """Return this configuration with the tables of `[proxy_plugins]` decoded, in `host.proxy_plugins`.
@@ -273,9 +269,8 @@ class Config:
         """
         flags = {"root": root, "state": state, "address": address, "log_level": log_level}
         overrides = overriding(flags, environ or {}, self.program)
-        if not overrides:
-            return self
-        return assemble(self._sources._replace(overrides=(*self._sources.overrides, *overrides)))
+        sources = self._sources
+        return assemble(sources._replace(overrides=(*sources.overrides, *overrides))) if overrides else self
 
 
 def _meant(name: str, uris: Collection[str]) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import attrs
 
@@ -30,23 +30,37 @@ from lamina.plugin import (
 _log = logging.getLogger(__name__)
 
 
-class Launcher(NamedTuple):
+class Launcher:
     """Brings up the plugins of a host."""
 
-    registry: Registry
-    """The registry with the contract of each plugin type."""
-    plugins: PluginSet
-    """The records of the host's plugins."""
-    active: ActiveConfig
-    """The configuration to initialise plugins with."""
-    address: str
-    """Path of the gRPC socket, or ""."""
-    listening: Listening
-    """Addresses opened before their servers are initialised."""
-    notify: Callable[..., None]
-    """Calls the implementations of a hook, given its name and its arguments."""
-    worker: Worker
-    """Calls the plugins. The user of the launcher ends its thread."""
+    def __init__(
+        self,
+        registry: Registry,
+        plugins: PluginSet,
+        active: ActiveConfig,
+        address: str,
+        listening: Listening,
+        notify: Callable[..., None],
+        worker: Worker,
+    ) -> None:
+        """Bring up nothing yet.
+
+        Args:
+            registry: The registry with the contract of each plugin type.
+            plugins: The records of the host's plugins.
+            active: The configuration to initialise plugins with.
+            address: Path of the gRPC socket, or "".
+            listening: Addresses opened before their servers are initialised.
+            notify: Calls the implementations of a hook, given its name and its arguments.
+            worker: Calls the plugins. The user of the launcher ends its thread.
+        """
+        self.plugins = plugins
+        self.worker = worker
+        self._registry = registry
+        self._active = active
+        self._address = address
+        self._listening = listening
+        self._notify = notify
 
     def listen(self, registration: Registration[Any]) -> None:
         """Open the address of a plugin, if it has one.
@@ -54,25 +68,25 @@ class Launcher(NamedTuple):
         Raises:
             PluginFailed: The address cannot be opened.
         """
-        config = self.active.configs.get(registration.uri)
-        self.listening.open(registration, config, self._properties, self.worker, self.active.timeout("start"))
+        config = self._active.configs.get(registration.uri)
+        self._listening.open(registration, config, self._properties, self.worker, self._active.timeout("start"))
 
     def initialise(self, registration: Registration[Any], readiness: Readiness) -> Plugin:
         """Initialise a plugin. See `lamina.plugin.initialise`."""
         plugin = initialise(
             registration,
-            config=self.active.configs.get(registration.uri),
-            root=self.active.host.root,
-            state=self.active.host.state,
+            config=self._active.configs.get(registration.uri),
+            root=self._active.host.root,
+            state=self._active.host.state,
             plugins=self.plugins,
             readiness=readiness,
             properties=self._properties,
-            listening=self.listening.get(registration.uri),
-            contract=self.registry.contract(registration.type),
-            seconds=self.active.timeout("init"),
+            listening=self._listening.get(registration.uri),
+            contract=self._registry.contract(registration.type),
+            seconds=self._active.timeout("init"),
             worker=self.worker,
         )
-        self.listening.settle(plugin)
+        self._listening.settle(plugin)
         return plugin
 
     def start_server(self, plugin: Plugin) -> None:
@@ -82,8 +96,8 @@ class Launcher(NamedTuple):
             Exception: Any exception of its `start`; `LeftBehind` if `start` missed its deadline.
         """
         start = plugin.instance.start
-        self.worker.call_within(self.active.timeout("start"), "start", plugin.uri, start)
-        address = {"address": self.address} if plugin.uri == GRPC_SERVER else {}
+        self.worker.call_within(self._active.timeout("start"), "start", plugin.uri, start)
+        address = {"address": self._address} if plugin.uri == GRPC_SERVER else {}
         _log.info("serving...", extra=log_fields(plugin) | address)
 
     def retry(self, registration: Registration[Any]) -> Plugin:
@@ -108,11 +122,11 @@ class Launcher(NamedTuple):
     @property
     def _properties(self) -> dict[str, str]:
         """Return the properties that all plugins have besides their directories."""
-        return {PROPERTY_GRPC_ADDRESS: self.address}
+        return {PROPERTY_GRPC_ADDRESS: self._address}
 
     def close(self, plugins: Iterable[Plugin]) -> dict[str, BaseException]:
         """Close plugins. See `lamina.plugin.close_all`."""
-        return close_all(plugins, self.active.timeout("close"))
+        return close_all(plugins, self._active.timeout("close"))
 
     def report(self, plugin: Plugin) -> None:
         """Log the outcome of a plugin's init and call the hooks."""
@@ -120,17 +134,17 @@ class Launcher(NamedTuple):
         match plugin.status:
             case Status.OK:
                 _log.info("loaded plugin", extra=fields)
-                self.notify("lamina_initialised", plugin=plugin, plugins=self.plugins)
+                self._notify("lamina_initialised", plugin=plugin, plugins=self.plugins)
             case Status.SKIPPED:
                 _log.info("skip loading plugin", extra={**fields, "error": plugin.reason})
-                self.notify("lamina_skipped", plugin=plugin)
+                self._notify("lamina_skipped", plugin=plugin)
             case Status.FAILED | Status.BLOCKED:
                 # lamina's own errors explain themselves; others may need the traceback.
                 unexpected = None if isinstance(plugin.error, Error) else plugin.error
                 fields["error"] = plugin.problem
                 text = "failed to load plugin; it is being retried" if plugin.retrying else "failed to load plugin"
                 _log.warning(text, extra=fields, exc_info=unexpected)
-                self.notify("lamina_failed", plugin=plugin)
+                self._notify("lamina_failed", plugin=plugin)
 
 
 def log_fields(plugin: Plugin | Registration[Any]) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from lamina.config import GRPC_SERVER, Config, Problem, dotted
 from lamina.errdefs import Error, nearest
@@ -11,20 +10,30 @@ from lamina.places import SOCKET
 from lamina.plugin import SERVING_TYPES, Discovery, Plan, discover
 
 
-class Prepared(NamedTuple):
+class Prepared:
     """A complete configuration and the plan that a host carries out with it."""
 
-    config: Config
-    """The configuration, migrated by the plugins and with proxy plugins decoded."""
-    plan: Plan
-    configs: dict[str, object]
-    """The decoded configuration of each plugin that has one, by URI."""
-    warnings: tuple[str, ...]
-    """Settings without effect, one sentence each."""
-    failures: Mapping[str, Error]
-    """Why plugins have no configuration, by URI: a migration or the defaults failed."""
-    dangling: tuple[Problem, ...]
-    """Settings that name plugins which no package provides (`Registration.references`). A host starts anyway."""
+    def __init__(
+        self,
+        config: Config,
+        plan: Plan,
+        configs: dict[str, object],
+        warnings: tuple[str, ...],
+        failures: Mapping[str, Error],
+        dangling: tuple[Problem, ...],
+    ) -> None:
+        self.config = config
+        """The configuration, migrated by the plugins and with proxy plugins decoded."""
+        self.plan = plan
+        self.configs = configs
+        """The decoded configuration of each plugin that has one, by URI."""
+        self.warnings = warnings
+        """Settings without effect, one sentence each."""
+        self.failures = failures
+        """Why plugins have no configuration, by URI: a migration or the defaults failed."""
+        self.dangling = dangling
+        """Settings that name plugins which no package provides (`Registration.references`). A host starts
+        anyway."""
 
     @property
     def address(self) -> str:
@@ -72,7 +81,7 @@ def prepare(
     )
     found = (*discovery.registry, *discovery.failed)
     left_out = [one.uri for one in found if one.type in SERVING_TYPES] if embedded else []
-    plan = Plan.of(
+    plan = Plan(
         discovery,
         more=proxies,
         disabled=[*host.disabled_plugins, *left_out],

@@ -9,39 +9,25 @@ from typing import Any, NamedTuple
 from lamina.errdefs import Error, NoInstance, PluginFailed, nearest
 from lamina.plugin._plugins import Plugin, PluginSet, Status, blocked_by, first_retrying
 from lamina.plugin._registration import Registration
-from lamina.plugin._registry import Registry
 from lamina.plugin._types import ENTRY_POINT_TYPE, EVERY_TYPE, PluginType
 from lamina.plugin.discovery._discover import Discovery
 from lamina.plugin.lifecycle._init import predict
 
 
-class Plan(NamedTuple):
+class Plan:
     """The order of initialisation, and everything else that is decided before a plugin runs.
 
     A host carries the plan out; `dry_run` predicts its outcome, assuming that every init succeeds.
     """
 
-    discovery: Discovery
-    registry: Registry
-    """All registrations: discovered ones and those that the host adds, disabled ones included."""
-    order: tuple[Registration[Any], ...]
-    """The registrations to initialise, in order."""
-    failed: tuple[Plugin, ...]
-    """Records of plugins that could not be loaded."""
-    disabled: frozenset[str]
-    """URIs of plugins that are not initialised."""
-    required: tuple[str, ...]
-    """URIs of plugins that must work for the host to start."""
-
-    @classmethod
-    def of(
-        cls,
+    def __init__(
+        self,
         discovery: Discovery,
         *,
         more: Iterable[Registration[Any]] = (),
         disabled: Collection[str] = (),
         required: Collection[str] = (),
-    ) -> Plan:
+    ) -> None:
         """Create a plan.
 
         Args:
@@ -57,14 +43,17 @@ class Plan(NamedTuple):
         registry = discovery.registry
         for registration in more:
             registry = registry.register(registration)
-        return cls(
-            discovery=discovery,
-            registry=registry,
-            order=registry.graph(disabled),
-            failed=tuple(plugin for plugin in discovery.failed if plugin.uri not in disabled),
-            disabled=frozenset(disabled),
-            required=tuple(required),
-        )
+        self.discovery = discovery
+        self.registry = registry
+        """All registrations: discovered ones and those that the host adds, disabled ones included."""
+        self.order = registry.graph(disabled)
+        """The registrations to initialise, in order."""
+        self.failed = tuple(plugin for plugin in discovery.failed if plugin.uri not in disabled)
+        """Records of plugins that could not be loaded."""
+        self.disabled = frozenset(disabled)
+        """URIs of plugins that are not initialised."""
+        self.required = tuple(required)
+        """URIs of plugins that must work for the host to start."""
 
     def carry_out(self, plugins: PluginSet, init: Callable[[Registration[Any]], Plugin]) -> Iterator[Plugin]:
         """Initialise the plugins in order, and add their records to a set.

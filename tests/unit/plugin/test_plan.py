@@ -47,7 +47,7 @@ def foreseen(plan: Plan) -> list[tuple[str, str, str]]:
 
 
 def test_load_failures_come_first_then_all_plugins_in_order() -> None:
-    plan = Plan.of(found(one("b.x", "a"), one("a.x"), failed=(UNLOADABLE,)), more=[one("c.x")])
+    plan = Plan(found(one("b.x", "a"), one("a.x"), failed=(UNLOADABLE,)), more=[one("c.x")])
     assert foreseen(plan) == [
         (f"{ENTRY_POINT_TYPE}.bad:main", "failed", "ImportError: no"),
         ("a.x", "ok", ""),
@@ -58,13 +58,13 @@ def test_load_failures_come_first_then_all_plugins_in_order() -> None:
 
 def test_disabled_plugins_are_left_out_and_block_their_dependants() -> None:
     withdrawn = Plugin(type="d", id="x", status=Status.FAILED, error=OSError())
-    plan = Plan.of(found(one("b.x", "a"), one("a.x"), failed=(withdrawn,)), disabled=["a.x", "d.x"])
+    plan = Plan(found(one("b.x", "a"), one("a.x"), failed=(withdrawn,)), disabled=["a.x", "d.x"])
     assert foreseen(plan) == [("b.x", "blocked", "no plugin provides a")]
 
 
 def test_a_chain_of_blocked_plugins_is_predicted() -> None:
     broken = Plugin(type="a", id="x", status=Status.FAILED, error=OSError("no"))
-    plan = Plan.of(found(one("c.x", "b"), one("b.x", "a"), failed=(broken,)))
+    plan = Plan(found(one("c.x", "b"), one("b.x", "a"), failed=(broken,)))
     assert foreseen(plan)[1:] == [
         ("b.x", "blocked", "blocked by a.x: OSError: no"),
         ("c.x", "blocked", "blocked by b.x <- a.x: OSError: no"),
@@ -72,7 +72,7 @@ def test_a_chain_of_blocked_plugins_is_predicted() -> None:
 
 
 def test_a_host_with_everything_that_it_requires_is_not_refused() -> None:
-    assert Plan.of(found(one("a.x")), required=["a.x"]).dry_run().refusal is None
+    assert Plan(found(one("a.x")), required=["a.x"]).dry_run().refusal is None
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_host_with_everything_that_it_requires_is_not_refused() -> None:
 def test_the_refusal_of_a_host_is_predicted(
     required: str, disabled: tuple[str, ...], kind: type[Exception], message: str
 ) -> None:
-    plan = Plan.of(
+    plan = Plan(
         found(one("a.x"), one("b.x", "nobody"), failed=(UNLOADABLE,)), required=[required], disabled=disabled
     )
     refusal = plan.dry_run().refusal
@@ -99,19 +99,19 @@ def test_the_refusal_of_a_host_is_predicted(
 
 
 def test_a_host_none_of_whose_servers_can_work_is_refused() -> None:
-    plan = Plan.of(found(one(f"{PluginType.SERVER}.door", "nobody")))
+    plan = Plan(found(one(f"{PluginType.SERVER}.door", "nobody")))
     refusal = plan.dry_run().refusal
     assert str(refusal).startswith(f"no plugin of type {PluginType.SERVER} works: ")
 
 
 def test_an_existing_name_is_refused() -> None:
     with pytest.raises(InvalidRegistration, match=r"a\.x: plugin: id already registered"):
-        Plan.of(found(one("a.x")), more=[one("a.x")])
+        Plan(found(one("a.x")), more=[one("a.x")])
 
 
 def test_the_providers_of_a_required_type_are_listed_whatever_their_status() -> None:
     broken = Plugin(type="a", id="broken", status=Status.FAILED, error=OSError())
-    plan = Plan.of(found(one("a.off"), one("a.on"), failed=(broken,)), disabled=["a.off"])
+    plan = Plan(found(one("a.off"), one("a.on"), failed=(broken,)), disabled=["a.off"])
     assert plan.providers(("a", "nobody", "*")) == {"a": ("a.on", "a.broken", "a.off"), "nobody": ()}
 
 
@@ -123,14 +123,14 @@ def test_each_plugin_is_reported_before_the_next_init() -> None:
         steps.append(f"init {registration.uri} after {len(plugins)}")
         return Plugin(type=registration.type, id=registration.id)
 
-    told = Plan.of(found(one("b.x", "a"), one("a.x"))).carry_out(plugins, init)
+    told = Plan(found(one("b.x", "a"), one("a.x"))).carry_out(plugins, init)
     steps.extend(f"told of {plugin.uri}" for plugin in told)
     assert steps == ["init a.x after 0", "told of a.x", "init b.x after 1", "told of b.x"]
 
 
 def test_a_plugin_set_aside_later_fails_alone() -> None:
     discovery = found(one("a.x"), one("b.x", "a"), one("c.x")).set_aside({"a.x": ValueError("bad table")})
-    assert foreseen(Plan.of(discovery)) == [
+    assert foreseen(Plan(discovery)) == [
         ("a.x", "failed", "ValueError: bad table"),
         ("b.x", "blocked", "blocked by a.x: ValueError: bad table"),
         ("c.x", "ok", ""),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import pluggy
 
@@ -24,19 +24,26 @@ ENTRY_POINT_GROUP: Final = "lamina.plugins"
 """The entry-point group of lamina's plugin modules."""
 
 
-class Discovery(NamedTuple):
+class Discovery:
     """The result of `discover`."""
 
-    registry: Registry
-    """The valid registrations. Their graph has no cycle."""
-    failed: tuple[Plugin, ...]
-    """The records of rejected distributions: FAILED for the registration at fault, BLOCKED for the others. No URI
-    occurs twice, or in the registry."""
-    manager: pluggy.PluginManager
-    """The pluggy manager with the hooks of the accepted modules."""
-    not_imported: tuple[str, ...] = ()
-    """`<distribution>:<entry point>` of each module that was not imported, because its distribution is
-    disabled."""
+    def __init__(
+        self,
+        registry: Registry,
+        failed: tuple[Plugin, ...],
+        manager: pluggy.PluginManager,
+        not_imported: tuple[str, ...] = (),
+    ) -> None:
+        self.registry = registry
+        """The valid registrations. Their graph has no cycle."""
+        self.failed = failed
+        """The records of rejected distributions: FAILED for the registration at fault, BLOCKED for the others. No
+        URI occurs twice, or in the registry."""
+        self.manager = manager
+        """The pluggy manager with the hooks of the accepted modules."""
+        self.not_imported = not_imported
+        """`<distribution>:<entry point>` of each module that was not imported, because its distribution is
+        disabled."""
 
     def set_aside(self, errors: Mapping[str, BaseException]) -> Discovery:
         """Return a copy in which plugins have failed before their initialisation.
@@ -55,7 +62,8 @@ class Discovery(NamedTuple):
             for one in self.registry
             if one.uri in errors
         ]
-        return self._replace(registry=self.registry.without_plugins(errors), failed=(*self.failed, *failed))
+        registry = self.registry.without_plugins(errors)
+        return Discovery(registry, (*self.failed, *failed), self.manager, self.not_imported)
 
 
 def discover(

@@ -30,12 +30,18 @@ class Location(NamedTuple):
         return f"{place} ({self.distribution})" if self.distribution else place
 
 
-class Owner(NamedTuple):
+class Owner:
     """The code that belongs to a plugin."""
 
-    distribution: str
-    module: str
-    """The module that registered the plugin. Its whole package belongs to the plugin."""
+    def __init__(self, distribution: str, module: str) -> None:
+        """Describe the code.
+
+        Args:
+            distribution: The distribution of the plugin.
+            module: The module that registered it. Its whole package belongs to the plugin.
+        """
+        self._distribution = distribution
+        self._module = module
 
     def raised(self, error: BaseException) -> Location | None:
         """Return where an exception was raised: the deepest line of the plugin's code, or else of any code.
@@ -64,14 +70,14 @@ class Owner(NamedTuple):
         return next((location for location in found if location.distribution), next(iter(found), None))
 
     def _location(self, code: CodeType, line: int, module: str) -> Location:
-        own = f"{module}.".startswith(f"{_package(self.module)}.")
-        return Location(code.co_filename, line, code.co_qualname, module, self.distribution if own else "")
+        own = f"{module}.".startswith(f"{_package(self._module)}.")
+        return Location(code.co_filename, line, code.co_qualname, module, self._distribution if own else "")
 
     def _unparsed(self, error: BaseException) -> Location | None:
         """Return the line of a syntax error, for which there is no frame."""
         if not isinstance(error, SyntaxError) or error.filename is None or error.lineno is None:
             return None
-        return Location(error.filename, error.lineno, module=self.module, distribution=self.distribution)
+        return Location(error.filename, error.lineno, module=self._module, distribution=self._distribution)
 
 
 def unwrapped(function: Callable[..., object]) -> Callable[..., object]:
