@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from lamina.context import CallContext, current, use
 from lamina.errdefs import LeftBehind, PluginFailed
 from lamina.plugin import Worker, call_within
-from tests.support.waiting import interrupt_main_thread
+from tests.support.waiting import interrupt_main_thread, wait_until
 
 
 @pytest.fixture
@@ -154,3 +155,44 @@ def test_an_interrupted_worker_serves_the_next_call(release: threading.Event) ->
         with pytest.raises(KeyboardInterrupt):
             worker.call_within(60, "init", "t.one", hang)
         assert worker.call_within(60, "init", "t.two", lambda: 5) == 5
+
+
+@pytest.mark.parametrize("is_started", [False, True])
+def test_an_interrupt_while_the_thread_starts_leaves_no_thread(
+    monkeypatch: pytest.MonkeyPatch, *, is_started: bool
+) -> None:
+    ended: list[threading.Thread] = []
+
+    def start(thread: threading.Thread) -> None:
+        ended.append(thread)
+        if is_started:
+            original(thread)
+        raise KeyboardInterrupt
+
+    original = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with Worker() as worker, pytest.raises(KeyboardInterrupt):
+        worker.call_within(60, "init", "t.one", lambda: None)
+    wait_until(lambda: not ended[0].is_alive(), 60, "the thread ends")
+
+
+class InterruptedOnce:
+    """The calls of a worker's thread, the first of which an interrupt precedes."""
+
+    def __init__(self, thread: Any) -> None:
+        self._put = thread.calls.put
+        self._interrupts = [KeyboardInterrupt()]
+
+    def put(self, call: object) -> None:
+        if self._interrupts:
+            raise self._interrupts.pop()
+        self._put(call)
+
+
+def test_an_interrupt_before_a_call_begins_leaves_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Worker() as worker:
+        thread = worker.call_within(60, "init", "t.one", threading.current_thread)
+        monkeypatch.setattr(thread, "calls", InterruptedOnce(thread))
+        with pytest.raises(KeyboardInterrupt):
+            worker.call_within(60, "init", "t.two", lambda: pytest.fail("it ran"))
+        wait_until(lambda: not thread.is_alive(), 60, "the thread ends")

@@ -35,14 +35,17 @@ class Worker:
         """Call a function in the thread and wait until its deadline. Arguments and exceptions: `call_within`."""
         if seconds is None:
             return function()
-        thread = self._thread or _started()
-        self._thread = None  # until it is certain that the call has ended
+        thread = self._thread or _Thread()
         call = _DeadlineCall(f"{name} {uri}", function, late)
         try:
+            self._thread = None  # until it is certain that the call has ended
             thread.calls.put(call)
+            if thread.ident is None:
+                thread.start()
             call.wait(seconds)
         except KeyboardInterrupt as interrupt:
             if call.give_up():
+                thread.calls.put(None)  # it waits for another call if the interrupt came before this one
                 raise interrupt from LeftBehind(f"{name} was interrupted and left behind", thread)
             self._thread = thread
             call.discard()
@@ -109,12 +112,6 @@ class _Thread(threading.Thread):
                 break
 
 
-def _started() -> _Thread:
-    thread = _Thread()
-    thread.start()
-    return thread
-
-
 class _DeadlineCall(Generic[T]):
     """The result of a function, shared by the thread that runs it and the thread that waits."""
 
@@ -132,7 +129,10 @@ class _DeadlineCall(Generic[T]):
         self._raised: BaseException | None = None
 
     def run(self) -> bool:
-        """Run the function; return False if the call has been given up."""
+        """Run the function, unless the call has been given up; return False if it has, before or meanwhile."""
+        with self._mutex:
+            if self._given_up:
+                return False
         try:
             self._returned.append(self._function())
         except KeyboardInterrupt as error:
