@@ -238,6 +238,20 @@ def test_the_plugin_fails_if_remapping_is_required_and_impossible(tmp_path: Path
     assert "With false, clients chown a copy" in done.stdout
 
 
+DIAGNOSE = """
+import sys
+from lamina.plugins.snapshots.overlay._diagnose import diagnose
+
+print(*(found.remedy for found in diagnose(sys.argv[1], (), True, None) if found.check == "id-mapped layers"))
+"""
+
+
+def test_the_diagnosis_says_as_well_with_which_value_clients_chown_a_copy(tmp_path: Path) -> None:
+    command = ["unshare", "--user", "--map-root-user", "--mount", sys.executable, "-c", DIAGNOSE, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("set remap_ids = false, with which clients chown a copy"), done.stderr
+
+
 IN_A_USER_NAMESPACE = """
 import logging, sys
 from lamina.plugins.snapshots.overlay import probe

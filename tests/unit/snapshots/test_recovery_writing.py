@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from lamina.diagnosis.host import examination
 from lamina.fs import SecureDirectory
 from lamina.snapshots import Kind
+from lamina.snapshots.local import _recovery
 from lamina.snapshots.local._recovery import RecoveryRecords
 from lamina.snapshots.storage import MetaStore, SnapshotterStore
 from lamina.steps import run
@@ -140,6 +142,11 @@ def test_records_are_written_although_changes_keep_coming(
         wait_until(is_written, 60, "the record is written")
     finally:
         records.close()
+
+
+def test_the_doctor_waits_longer_than_the_record_of_any_change() -> None:
+    """It would report what a busy host has not written yet."""
+    assert examination._SETTLED >= 2 * _recovery.LONGEST_DELAY
 
 
 def test_failing_and_recovered_writes_are_each_logged_once(

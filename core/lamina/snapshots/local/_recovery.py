@@ -26,8 +26,9 @@ _log = logging.getLogger(__name__)
 
 DELAY: Final = 0.1
 """Seconds without a change after which changes are written: a snapshot removed by then never is."""
-LONGEST_DELAY: Final = 1.0
-"""Seconds after which changes are written although more are coming: it would slow the calls that make them."""
+LONGEST_DELAY: Final = 0.5
+"""Seconds after which changes are written although more are coming, which writing slows. To `lamina doctor`, a
+record that is behind for a second is a finding."""
 MOST: Final = 1 << 24
 """The most bytes of a file that are read: no request that gRPC accepts is larger."""
 UNFINISHED: Final = ".new"

@@ -129,7 +129,10 @@ def _id_mapped(place: str, options: Sequence[str], remap_ids: Literal["auto", Tr
     found = f"the kernel {'can' if can_remap else 'cannot'} map the owners of layers for a user namespace"
     if can_remap or remap_ids == "auto":
         return Finding.ok(check, found)
-    remedy = 'set remap_ids = "auto", or use Linux 5.19 or later and a file system that supports it'
+    remedy = (
+        "set remap_ids = false, with which clients chown a copy, or use Linux 5.19 or later and a file system "
+        "that supports it"
+    )
     return Finding.problem(check, f"{found}, but remap_ids = true requires it", remedy)
 
 
