@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import logging
 import resource
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -147,6 +149,32 @@ def test_records_are_written_although_changes_keep_coming(
 def test_the_doctor_waits_longer_than_the_record_of_any_change() -> None:
     """It would report what a busy host has not written yet."""
     assert examination._SETTLED >= 2 * _recovery.LONGEST_DELAY
+
+
+def test_changes_that_come_while_others_are_written_wait_no_longer(
+    directory: SecureDirectory, overlayfs: SnapshotterStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writing takes half a second under load, and a second after a change its record should be there."""
+    records = RecoveryRecords(directory, overlayfs)
+    now = 0.0
+    begun: list[float] = []
+
+    def pass_time(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        records.write(1)
+
+    def flush() -> None:
+        begun.append(now)
+        pass_time(0.4)
+
+    monkeypatch.setattr(_recovery, "time", SimpleNamespace(monotonic=lambda: now))
+    stopped = SimpleNamespace(wait=pass_time, is_set=lambda: len(begun) == 3)
+    monkeypatch.setattr(records, "_stopped", stopped)
+    monkeypatch.setattr(records, "flush", flush)
+    records.write(1)
+    records._work()
+    assert max(later - one for one, later in itertools.pairwise(begun)) < 0.75
 
 
 def test_failing_and_recovered_writes_are_each_logged_once(

@@ -95,13 +95,17 @@ class RecoveryRecords:
         self.flush()  # changes made while the thread was ending
 
     def _work(self) -> None:
+        oldest = time.monotonic()
         while not self._stopped.is_set():
-            self._wake.wait()
-            self._wait_for_calm()
+            if not self._wake.is_set():
+                self._wake.wait()
+                oldest = time.monotonic()
+            self._wait_for_calm(oldest)
+            oldest = time.monotonic()  # changes may come while earlier ones are written
             self.flush()
 
-    def _wait_for_calm(self) -> None:
-        latest = time.monotonic() + LONGEST_DELAY
+    def _wait_for_calm(self, oldest: float) -> None:
+        latest = oldest + LONGEST_DELAY
         while self._wake.is_set() and time.monotonic() < latest:
             self._wake.clear()
             self._stopped.wait(DELAY)
