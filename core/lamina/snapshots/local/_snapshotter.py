@@ -168,7 +168,7 @@ class LocalSnapshotter(StepwiseSnapshotter, InfoMessages, Versioned):
         return mounts
 
     def _claim(self, operation: str) -> None:
-        """Claim the data root, if the disk was full or read-only at the start."""
+        """Claim the data root, if the disk was full or read-only before, or nothing else has claimed it yet."""
         with translated(operation):
             self._root.claim.make()
 
