@@ -19,6 +19,9 @@ _GOAWAY: Final = struct.pack(">BHBBIII", 0, 8, 7, 0, 0, 2**31 - 1, 0)
 (RFC 9113, 6.8)."""
 _POLL: Final = 0.001
 """Seconds between two looks at connections."""
+_IDLE_LOOKS: Final = 3
+"""Looks in succession at which a connection must be idle before it gets the frame. In the meantime an engine
+continues a frame that the client could not take at once."""
 
 
 class Connections:
@@ -69,20 +72,21 @@ class Connections:
             timeout: Seconds after which to return anyway.
         """
         latest = time.monotonic() + timeout
-        known: set[int] = set()
-        asked: set[int] = set()
+        idle: dict[int, int] = {}
         with contextlib.suppress(OSError):  # no descriptor is free: the connections are closed anyway
             while (found := self.find()) and time.monotonic() < latest:
-                # Not at the first look: the first frame of the server must have been sent.
-                asked |= {inode for inode in known & found.keys() - asked if self._ask(inode, found[inode])}
-                known |= found.keys()
+                for inode, descriptor in found.items():
+                    looks = idle.get(inode, 0) + 1
+                    if looks <= _IDLE_LOOKS:
+                        is_idle = self._ask_if_idle(inode, descriptor, ask=looks == _IDLE_LOOKS)
+                        idle[inode] = looks if is_idle else 0
                 time.sleep(_POLL)
 
-    def _ask(self, inode: int, descriptor: int) -> bool:
-        """Send the frame, unless another frame may be half sent. Returns whether it was sent."""
+    def _ask_if_idle(self, inode: int, descriptor: int, *, ask: bool) -> bool:
+        """Return whether the client has read all that was sent, and send the frame then, if asked to."""
         with contextlib.suppress(OSError), self.opened(inode, descriptor) as connection:
-            unread = fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4))
-            return not any(unread) and connection.send(_GOAWAY, socket.MSG_DONTWAIT) > 0
+            if not any(fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4))):
+                return not ask or connection.send(_GOAWAY, socket.MSG_DONTWAIT) > 0
         return False
 
     def _is_of_client(self, found: socket.socket) -> bool:
