@@ -15,7 +15,7 @@ from lamina.context import use
 from lamina.errdefs import Code, Error, FailedPrecondition, ResourceExhausted, Unavailable
 from lamina.metrics import Metric
 from lamina.plugins.servers.grpc import _limits
-from lamina.plugins.servers.grpc._call_context import call_context
+from lamina.plugins.servers.grpc._call_context import call_context, trace_ids
 from lamina.plugins.servers.grpc._call_metrics import CallMetrics
 from lamina.plugins.servers.grpc._load import load_metrics
 from lamina.plugins.servers.grpc._pool import Pool
@@ -62,6 +62,7 @@ class NativeEngine:
         self._writes = StepBatcher("storing call", limits.slow_workers + _limits.MAX_QUEUED, limits.slow_workers)
         self._streams = Streams(self._send_message, limits.stalled)
         self._receiver = AdaptiveReceiver()
+        self._new_trace_id = trace_ids()
         self._stopping = False
 
     def bind(self, path: str) -> None:
@@ -153,7 +154,7 @@ class NativeEngine:
             self._responses.add(id_, cached.data)
         else:
             metadata, _, seconds = details
-            self._accept(Call(id_, path, method, data, call_context(metadata, seconds), began))
+            self._accept(Call(id_, path, method, data, call_context(metadata, seconds, self._new_trace_id), began))
 
     def _accept(self, call: Call) -> None:
         """Begin to answer a call, or refuse it."""
