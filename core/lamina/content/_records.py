@@ -1,4 +1,4 @@
-"""What content stores take and return."""
+"""Values that content stores take and return."""
 
 from __future__ import annotations
 

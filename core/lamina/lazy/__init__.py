@@ -1,4 +1,4 @@
-"""What is not needed yet: modules that are imported, and values that are made, when they are first used."""
+"""Modules that are imported, and values that are made, when they are first used."""
 
 import importlib
 import sys

@@ -32,7 +32,7 @@ class MountPlace:
 
     @property
     def is_root(self) -> bool:
-        """Whether it is the root directory of its process, as in a container: no umount(8) removes that."""
+        """True if it is the root directory of its process, as in a container: no umount(8) removes that."""
         return self.mount_point == "/"
 
 

@@ -27,7 +27,7 @@ _EXPECTED: Final[Mapping[Any, str]] = {
 }
 
 _PATH: Final = "a path"
-"""What is expected for a class of `pathlib`, which is slow to import and not imported for it."""
+"""The description of a value for a class of `pathlib`, which is slow to import and not imported for it."""
 
 _ARRAYS: Final[Mapping[Any, Callable[[list[Any]], Any]]] = {
     list: list,
