@@ -119,12 +119,20 @@ def mountpoint(tmp_path: Path) -> Iterator[Path]:
         yield path
 
 
-def settled(mountpoint: Path, expected: set[str]) -> None:
-    """Wait until exactly these subvolumes exist below `snapshots/`, and no others except in quarantine."""
+def settled(mountpoint: Path, expected: set[str], *, interrupted: bool = False) -> None:
+    """Wait until exactly these subvolumes exist below `snapshots/`, and no others except in quarantine.
+
+    Args:
+        mountpoint: The btrfs.
+        expected: The paths.
+        interrupted: A commit may have been interrupted: the copy that it made of an active snapshot stays until
+            the next commit or removal.
+    """
     paths = {f"root/snapshots/{path}" for path in expected}
+    copies = {path.replace("/active", "/committed") for path in paths} - paths if interrupted else set()
 
     def found() -> set[str]:
-        return {path for path in subvolumes(mountpoint) if not path.startswith("root/quarantine/")}
+        return {path for path in subvolumes(mountpoint) if not path.startswith("root/quarantine/")} - copies
 
     wait_until(lambda: found() == paths, 60, f"subvolumes are {paths}")
 
@@ -227,7 +235,7 @@ def test_acknowledged_calls_survive_a_kill_at_any_time(mountpoint: Path, tmp_pat
             for name in committed:
                 assert content(btrfs, name) == name
             ids = {f"{btrfs._keyspace.get(info.name).id}/{info.kind.name.lower()}" for info in infos}
-            settled(mountpoint, ids)
+            settled(mountpoint, ids, interrupted=True)
 
 
 @pytest.mark.parametrize("parent", ["", "c"])
