@@ -25,7 +25,7 @@ def neighbours(bench: Bench) -> Iterator[Row]:
         return bench.load.play(side.socket, [_prepares(bench, calls)], seconds=bench.scale.seconds, group=1)
 
     with bench.running(LAMINA, UNSYNCED, CONTAINERD) as sides:
-        bench.say("prepare, with nobody else")
+        bench.say("prepare, alone")
         usual = {
             side: percentiles(_together(each, "Prepare"))[1] for side, each in bench.rounds(sides, alone).items()
         }
@@ -40,7 +40,7 @@ def neighbours(bench: Bench) -> Iterator[Row]:
             *(_waits(busy[side]) for side in both),
         )
         yield Row(
-            f"{pair.title}: the same over its own p99 with nobody else",
+            f"{pair.title}: the same over its own p99 when alone",
             "times",
             *(Figures([max(_beside(one)) / usual[side] for one in busy[side]]) for side in both),
             Aim("at most", 2, "lamina") if pair.lamina.name == UNSYNCED else None,

@@ -86,7 +86,7 @@ def engine(shared: tuple[Host, Containerd]) -> Iterator[DockerEngine]:
 
 @pytest.fixture(scope="module")
 def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What an image is built from."""
+    """The directory that an image is built from."""
     context = tmp_path_factory.mktemp("context")
     (context / "bin").mkdir()
     shutil.copy("/bin/busybox", context / "bin")
@@ -175,7 +175,7 @@ def test_linked_copies_store_no_second_base_under_the_name_stargz(
 
 
 def works(engine: DockerEngine, image: str) -> bool:
-    """Whether a container can be made."""
+    """Return whether a container can be made."""
     try:
         return engine.run(image) == "made\n"
     except CommandFailed as error:

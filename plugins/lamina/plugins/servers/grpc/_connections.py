@@ -80,7 +80,7 @@ class Connections:
                     if looks <= _IDLE_LOOKS:
                         is_idle = self._ask_if_idle(inode, descriptor, ask=looks == _IDLE_LOOKS)
                         idle[inode] = looks if is_idle else 0
-                time.sleep(_POLL)
+                time.sleep(_POLL)  # nothing tells when a client has read everything, or has closed
 
     def _ask_if_idle(self, inode: int, descriptor: int, *, ask: bool) -> bool:
         """Return whether the client has read all that was sent, and send the frame then, if asked to."""
