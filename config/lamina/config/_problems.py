@@ -44,7 +44,7 @@ class Problem(NamedTuple):
 
 
 def config_error(problems: Sequence[Problem]) -> ConfigError:
-    """Return an error with the problems, grouped by file, and one line for each in its message."""
+    """Return an error with the problems, grouped by file, one per line in its message."""
     files = list(dict.fromkeys(problem.file for problem in problems))
     problems = sorted(problems, key=lambda problem: (files.index(problem.file), problem.line or 0))
     return ConfigError("\n".join(map(str, problems)), tuple(problems))

@@ -9,7 +9,7 @@ from lamina.errdefs import InvalidArgument
 
 _SHA256: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _SHOWN: Final = 128
-"""The most characters of a malformed digest that a message shows."""
+"""Maximum number of characters of a malformed digest in a message."""
 
 
 def check_digest(digest: str) -> str:

@@ -18,7 +18,7 @@ Stored: TypeAlias = Callable[[str], object]
 """Called with the digest of a blob when the store has it."""
 
 MAX_OPEN: Final = 64
-"""The most ingests that are open at a time. Each takes two descriptors."""
+"""Maximum number of ingests open at a time. Each takes two descriptors."""
 _AWAITED: Final = 16 << 20
 """Bytes that share a commit if the caller waits for blobs: copying them takes about as long as a commit. The first
 commits have fewer, so that the caller has something to do soon: each about as many as all before it."""

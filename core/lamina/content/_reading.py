@@ -19,7 +19,7 @@ def read_blob(store: ContentStore, digest: str, limit: int = LARGEST_DOCUMENT) -
     Args:
         store: Where it is.
         digest: Its digest.
-        limit: The most bytes that it may have.
+        limit: Its maximum size in bytes.
 
     Raises:
         NotFound: There is no such blob.

@@ -20,7 +20,7 @@ PARENT_MODE: Final = 0o755
 """The mode of missing parent directories that are created."""
 _PATH: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_LINKS: Final = 40
-"""The most symbolic links that are followed, as in path_resolution(7)."""
+"""Maximum number of symbolic links followed, as in path_resolution(7)."""
 
 
 def open_path(path: str, *, create_mode: int | None = None, trust: Trust | None = None) -> int:

@@ -148,7 +148,7 @@ class Writer:
             self._add(line)
 
     def flush(self, seconds: float) -> None:
-        """Wait until the queue is empty, for so many seconds at most."""
+        """Wait until the queue is empty, or this time has passed."""
         latest = time.monotonic() + seconds
         with self._changed:
             self._changed.wait_for(lambda: not self._queue, max(0.0, latest - time.monotonic()))

@@ -109,5 +109,5 @@ def _kind(plugin: Plugin) -> tuple[Status, type[BaseException | None], bool]:
 
 
 def next_wait(seconds: float, *, anew: bool) -> float:
-    """Return the interval after one of so many seconds: twice as long, or the first one if `anew`."""
+    """Return the interval that follows one of this length: twice as long, or the first one if `anew`."""
     return FIRST_SECONDS if anew else min(2 * seconds, LONGEST_SECONDS)

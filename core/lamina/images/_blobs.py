@@ -115,8 +115,8 @@ class ImageBlobs:
         for number, layer in enumerate(manifest.layers):
             if layer.media_type not in LAYER_TYPES:
                 raise InvalidArgument(
-                    f"manifest {target.digest}: layers[{number}]: {layer.media_type[:80]!r} is no type of layer "
-                    "that can be unpacked"
+                    f"manifest {target.digest}: layers[{number}]: {layer.media_type[:80]!r} is not a type "
+                    "of layer that can be unpacked"
                 )
             self._add_blob(layer)
         self._add_blob(manifest.config)

@@ -31,7 +31,7 @@ class Incoming(abc.ABC):
         """Store the blobs, verified. Repeated, it continues where it stopped.
 
         Args:
-            stored: Called with the digest of each blob when it is stored; None to be told of none.
+            stored: Called with the digest of each blob when it is stored; None: not called.
 
         Raises:
             FailedPrecondition: A blob has another digest.

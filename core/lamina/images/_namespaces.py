@@ -9,7 +9,7 @@ from lamina.context import current
 from lamina.errdefs import InvalidArgument
 
 NAMESPACE_LIMIT: Final = 76
-"""The most characters of a namespace (containerd's `identifiers`)."""
+"""Maximum number of characters of a namespace (containerd's `identifiers`)."""
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*")
 _KEYSPACES: Final = "images/"
 DEFAULT_NAMESPACE: Final = "default"

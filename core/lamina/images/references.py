@@ -14,7 +14,7 @@ DEFAULT_DOMAIN: Final = "docker.io"
 DEFAULT_TAG: Final = "latest"
 """The tag of names that have neither tag nor digest."""
 MAX_NAME: Final = 255
-"""The most characters of a name without tag and digest."""
+"""Maximum number of characters of a name without tag and digest."""
 
 _LABEL: Final = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
 _DOMAIN: Final = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"

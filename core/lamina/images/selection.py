@@ -17,9 +17,9 @@ Read: TypeAlias = Callable[[Descriptor], bytes]
 """Returns a document, at most `lamina.images.documents.MAX_BYTES` long; raises NotFound if it is not there."""
 
 MAX_NESTING: Final = 8
-"""The greatest depth of nested indexes. One is usual, two occur."""
+"""Maximum depth of nested indexes. One is usual, two occur."""
 MAX_MANIFESTS: Final = 1000
-"""The most manifests of an image."""
+"""Maximum number of manifests of an image."""
 
 
 @attrs.frozen

@@ -8,7 +8,7 @@ from typing import Final
 from lamina.errdefs import InvalidArgument
 
 LIMIT: Final = 4096
-"""The most bytes that a label's key and value may have together."""
+"""Maximum size of a label's key and value together, in bytes."""
 
 
 def check_labels(labels: Mapping[str, str]) -> dict[str, str]:

@@ -101,7 +101,7 @@ class Differ(Applier):
             upper: The mounts of the later tree.
             write: Called with the bytes of the layer in the calling thread, one piece after the other. It must not
                 keep a piece. What it raises ends the comparison, and is passed on. After any error, what was
-                written is no layer.
+                written is not a layer.
             compression: How to compress the layer.
             source_date_epoch: The latest time that an entry gets, in seconds since 1970 (SOURCE_DATE_EPOCH of
                 reproducible-builds.org). By default that of the newest file in the layer.

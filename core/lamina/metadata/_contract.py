@@ -39,7 +39,7 @@ class MetadataStore(abc.ABC):
 
     @abc.abstractmethod
     def temporary_lease(self, namespace: str) -> AbstractContextManager[TemporaryLease]:
-        """Return a lease for the time of a block, which is kept in memory.
+        """Return a lease for the duration of a block, kept in memory.
 
         What it has when the block ends without an error is not protected by its age. If the current call has a
         lease, everything is added to that, too, when the block ends.

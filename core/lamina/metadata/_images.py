@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lamina.metadata._resources import Resource
 
 NAME_LIMIT: Final = KEY_LIMIT - NAMESPACE_LIMIT - 1
-"""The most bytes of an image's name."""
+"""Maximum length of an image's name in bytes."""
 
 
 class NamedImages(ImageStore):

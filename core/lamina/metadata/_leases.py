@@ -25,9 +25,9 @@ from lamina.metadata._tables import Tables
 from lamina.store import TableTransaction, shorten
 
 ID_LIMIT: Final = 256
-"""The most bytes of a lease's id."""
+"""Maximum length of a lease's id in bytes."""
 _BATCH: Final = 256
-"""The most resources that one transaction adds or deletes."""
+"""Maximum number of resources that one transaction adds or deletes."""
 _TRIES: Final = 16
 """The number of random ids that are tried."""
 

@@ -60,7 +60,7 @@ class Metadata(MetadataStore):
 
     @contextlib.contextmanager
     def temporary_lease(self, namespace: str) -> Iterator[TemporaryLease]:
-        """Return a lease for the time of a block."""
+        """Return a lease for the duration of a block."""
         from lamina.metadata._held_lease import HeldLease
 
         leases, durable = self.leases(namespace), current().lease

@@ -61,12 +61,12 @@ class Server(Protocol):
 
     @abc.abstractmethod
     def start(self) -> None:
-        """Start to answer clients."""
+        """Start answering clients."""
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Stop to answer them, and close the address."""
+        """Stop answering them, and close the address."""
 
 
 SERVER = Contract(PluginType.SERVER, Server)
-"""The only contract of the framework's own: the host itself starts servers and closes them."""
+"""The framework's only contract of its own: the host itself starts and closes servers."""

@@ -83,7 +83,7 @@ class _Manager(pluggy.PluginManager):
 
 
 def _may_be_marked(namespace: object, name: str, mark: str) -> bool:
-    """Return False for an attribute of a module that certainly is no hook."""
+    """Return False for an attribute of a module that certainly is not a hook."""
     if not isinstance(namespace, types.ModuleType):
         return True
     found = vars(namespace).get(name)

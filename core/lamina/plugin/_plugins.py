@@ -88,7 +88,7 @@ class Plugin:
 
     @property
     def reason(self) -> str:
-        """Return `problem` without the status."""
+        """`problem` without the word "skipped"."""
         if self.error is None:
             return ""
         return message(self.error) if self.status is Status.SKIPPED else describe(self.error)

@@ -172,8 +172,8 @@ def _broken_rule(registration: Registration[Any]) -> str:
             len(registration.uri.encode()) > _MAX_URI,
             f"plugin: type and id name a directory: at most {_MAX_URI} bytes",
         ),
-        (live is not None, f"plugin: live names {live!r}, which is no field of its config"),
-        (reference is not None, f"plugin: references names {reference!r}, which is no field of its config"),
+        (live is not None, f"plugin: live names {live!r}, which is not a field of its config"),
+        (reference is not None, f"plugin: references names {reference!r}, which is not a field of its config"),
     )
     return next((text for broken, text in rules if broken), "")
 

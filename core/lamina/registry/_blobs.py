@@ -13,7 +13,7 @@ from lamina.registry.authentication import Scopes
 from lamina.registry.http import URL, Response
 
 _SOURCES: Final = 4
-"""The most repositories that a blob is tried to be mounted from."""
+"""Maximum number of repositories from which mounting a blob is tried."""
 
 
 def has_blob(place: Place, digest: str, scopes: Scopes) -> bool:

@@ -64,7 +64,7 @@ def base_url(host: str, access: Access) -> URL:
         access: Says whether to use plain HTTP.
 
     Raises:
-        InvalidArgument: It is no host with an optional port.
+        InvalidArgument: It is not a host with an optional port.
     """
     try:
         url = URL.parse(f"https://{_HUB if host == 'docker.io' else host}/v2/")

@@ -20,7 +20,7 @@ _SMALLEST_CHUNK: Final = 1 << 20
 _TOO_LARGE: Final = 413
 _DONE: Final = frozenset({200, 201, 202, 204})
 _LOST: Final = frozenset({400, 404, 416})
-"""Statuses of an upload that the registry does not know any more, or has otherwise than it was sent."""
+"""Statuses of an upload that the registry no longer knows, or has with other data than was sent."""
 
 
 class Upload:

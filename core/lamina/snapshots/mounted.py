@@ -14,7 +14,7 @@ from lamina.snapshots import Info, Kind, Snapshotter
 from lamina.snapshots.labels import MOUNT_POINT
 
 _SHOWN: Final = 256
-"""The most characters of a key that a message shows."""
+"""Maximum number of characters of a key in a message."""
 
 
 def check_unused(snapshotter: Snapshotter, key: str, *, otherwise: str = "") -> None:

@@ -23,7 +23,7 @@ def ascending(transaction: Transaction, prefix: bytes, start: bytes = b"") -> It
     Args:
         transaction: A transaction.
         prefix: The prefix of the keys.
-        start: The least key; empty: the first one with the prefix.
+        start: The key to start at; empty: the first one with the prefix.
 
     Raises:
         DataLoss: The keys are not in ascending order, or a checksum is wrong.

@@ -23,8 +23,8 @@ __all__ = ["MAP_SIZE", "Body", "Environment", "Transaction", "Version"]
 
 Result = TypeVar("Result")
 Version: TypeAlias = tuple[int, int]
-"""Identifies what reads find: how often the file was opened, and the number of the last transaction. LMDB may give
-a number again after it has opened the file again."""
+"""Identifies what reads find: how many times the file was opened, and the number of the last transaction. LMDB may
+give a number again after it has opened the file again."""
 
 MAP_SIZE: Final = 1 << 30
 """Bytes of address space to reserve at first. The file grows only as it is written."""
@@ -153,7 +153,7 @@ class Environment(Shared[Body]):
     def outage(self) -> str:
         """Return why nothing can be stored, or "" if something can. Repairs the environment if possible.
 
-        A full disk is no outage: snapshots can still be removed.
+        A full disk is not an outage: snapshots can still be removed.
         """
         if self._handle.outage is None or self._handle.repair():
             return ""

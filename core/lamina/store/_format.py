@@ -27,7 +27,7 @@ DATABASE_KEY_LIMIT: Final = 511
 TABLE: Final = b"t"
 """The first byte of a table's keys; the owner's name, NUL, a byte with the version and the owner's key follow."""
 OWNER_LIMIT: Final = 16
-"""The most letters that the name of a table's owner may have."""
+"""Maximum length of the name of a table's owner."""
 
 
 def is_intact(key: bytes, data: bytes) -> bool:

@@ -23,7 +23,7 @@ from lamina.store._meta import Meta, Read, Tree, newest_meta
 from lamina.store._pages import Pages
 
 MOST: Final = 100
-"""The most problems that are reported."""
+"""Maximum number of problems reported."""
 DAMAGED: Final = 3
 """The exit code of `main` if there are problems."""
 
@@ -42,7 +42,7 @@ class EntryCheck(Protocol):
         """
 
     def problems(self, entries: Iterable[tuple[bytes, bytes]]) -> Iterator[str]:
-        """Yield the problems of entries, a line each.
+        """Yield the problems of entries, one per line.
 
         Args:
             entries: All entries with the stored bytes of their values, in the order of their keys.
@@ -59,7 +59,7 @@ def check(read: Read, data: Data, entries: EntryCheck, meta: Meta | None = None)
         meta: The meta page to start from if the file is in use, none of whose pages may be reused meanwhile.
 
     Yields:
-        The problems, a line each.
+        The problems, one per line.
     """
     if meta is None:
         meta, damages = newest_meta(read)
@@ -138,7 +138,7 @@ def first_problems(fd: int, data: Data, entries: str, meta: Meta | None = None) 
 
 
 def main(path: str, entries: str, meta: str = "") -> int:
-    """Check a file and print its problems, a line each.
+    """Check a file and print its problems, one per line.
 
     Args:
         path: The file, which is not empty.

@@ -12,7 +12,7 @@ from lamina.store._interrupt import uninterrupted
 from lamina.store._pending import Body, Pending
 
 GROUP: Final = 1000
-"""The most operations in one commit: LMDB limits the dirty pages of a transaction."""
+"""Maximum number of operations in one commit: LMDB limits the dirty pages of a transaction."""
 
 
 class GroupCommit:

@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 META_PAGES: Final = 2
 """The number of meta pages, which point to the tree, at the start of an LMDB file (NUM_METAS in mdb.c)."""
 RETRY_SECONDS: Final = 1.0
-"""The least time between two attempts to repair an environment."""
+"""Minimum time between two attempts to repair an environment."""
 
 
 class Handle:

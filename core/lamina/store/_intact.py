@@ -18,5 +18,5 @@ def agree(batches: Iterable[Batch]) -> bool:
 
 
 def problems(entries: Iterable[tuple[bytes, bytes]]) -> Iterator[str]:
-    """Yield the problems of entries, a line each."""
+    """Yield the problems of entries, one per line."""
     return (f"{describe(key)} has a wrong checksum" for key, data in entries if not is_intact(key, data))

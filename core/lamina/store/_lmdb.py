@@ -24,7 +24,7 @@ DATA: Final = "data.mdb"
 _LOCK: Final = "lock.mdb"
 """The name of its lock file."""
 READERS: Final = 1024
-"""The most threads that may read at once."""
+"""Maximum number of threads that read at once."""
 _LOCK_BYTES: Final = 64 * (READERS + 2)
 """The size of the lock file. LMDB admits as many readers as fit: 64 bytes each, after a header of twice that
 (MDB_txninfo)."""

@@ -17,7 +17,7 @@ META: Final = 0x08
 NONE: Final = (1 << 64) - 1
 """The root of an empty tree (P_INVALID)."""
 DEEPEST: Final = 32
-"""The most levels of a tree (CURSOR_STACK)."""
+"""Maximum number of levels of a tree (CURSOR_STACK)."""
 PAGE_SIZES: Final = tuple(1 << bits for bits in range(9, 17))
 """The possible sizes of a page in bytes."""
 

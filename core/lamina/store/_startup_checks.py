@@ -67,7 +67,7 @@ class Checks:
         """Check the file before it is used: only partially if the last process checked it and closed it cleanly.
 
         Returns:
-            The problems, a line each.
+            The problems, one per line.
 
         Raises:
             FailedPrecondition: It is a link, or another user's (`lamina.fs.open_secure_file`).

@@ -29,9 +29,9 @@ Migrate: TypeAlias = Callable[[int, bytes, bytes], tuple[bytes, bytes]]
 """Returns the key and the value of an entry in the present version, given its version, key and value."""
 
 VERSIONS: Final = 255
-"""The greatest version of a table."""
+"""The highest version that a table can have."""
 KEY_LIMIT: Final = DATABASE_KEY_LIMIT - len(TABLE) - OWNER_LIMIT - 2
-"""The most bytes that a key of a table may have."""
+"""Maximum length of a key of a table in bytes."""
 _PAUSES: Final = (0.0, 0.05, 0.2, 0.8)
 """Seconds before each further attempt to remove something on a full disk: btrfs frees space late."""
 
@@ -70,7 +70,7 @@ class TableTransaction:
 
         Args:
             prefix: The prefix of the keys.
-            start: The least key; empty: the first one with the prefix.
+            start: The key to start at; empty: the first one with the prefix.
 
         Raises:
             DataLoss: The keys are not in ascending order, or a checksum is wrong.

@@ -72,7 +72,7 @@ def read_tree(root: str | os.PathLike[str], *, ignore: Collection[str] = (), tim
 
 
 def differences(actual: Tree, expected: Tree) -> list[str]:
-    """Describe the differences between two trees, one line each; none if they are equal."""
+    """Describe the differences between two trees, one per line; none if they are equal."""
     lines = [f"{path!r}: missing" for path in expected.keys() - actual.keys()]
     lines += [f"{path!r}: unexpected" for path in actual.keys() - expected.keys()]
     for path in actual.keys() & expected.keys():

@@ -90,7 +90,7 @@ def test_another_type_is_an_error_that_names_what_is_supported(tmp_path: Path, w
         ('type = "snapshot"', "proxy_plugins.remote.address: expected a string, found nothing"),
         ('type = "snapshot"\naddress = ""', "proxy_plugins.remote.address: address must be specified"),
         ('type = "snapshot"\naddress = "/s"\nadress = "/t"', 'unknown key (did you mean "address"?)'),
-        ('type = "snapshot"\naddress = "/s"\nplatform = "linux"', '"linux" is no platform: expected one like'),
+        ('type = "snapshot"\naddress = "/s"\nplatform = "linux"', '"linux" is not a platform: expected one like'),
         ('type = "snapshot"\naddress = "/s"\nnamespace = "a b"', "namespace 'a b': expected 1 to 76"),
         ('type = "snapshot"\naddress = "/s"\ntimeout = "0s"', "expected a duration longer than 0s, found 0s"),
         (

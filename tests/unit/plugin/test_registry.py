@@ -86,18 +86,18 @@ def test_types_of_containerd_yield_its_uris() -> None:
         ({"init": "init"}, "t.x: plugin: init must be a function, not 'init'"),
         ({"migrate": 1}, "t.x: plugin: migrate must be a function or None, not 1"),
         ({"live": "level"}, "t.x: plugin: live must be a tuple of UTF-8 strings, not 'level'"),
-        ({"live": ("level",)}, "t.x: plugin: live names 'level', which is no field of its config"),
+        ({"live": ("level",)}, "t.x: plugin: live names 'level', which is not a field of its config"),
         (
             {"config": Lamp, "live": ("level", "colour")},
-            "t.x: plugin: live names 'colour', which is no field of its config",
+            "t.x: plugin: live names 'colour', which is not a field of its config",
         ),
         (
             {"config": Lamp, "live": ("derived",)},
-            "t.x: plugin: live names 'derived', which is no field of its config",
+            "t.x: plugin: live names 'derived', which is not a field of its config",
         ),
         (
             {"config": Lamp, "references": {"colour": "x"}},
-            "t.x: plugin: references names 'colour', which is no field of its config",
+            "t.x: plugin: references names 'colour', which is not a field of its config",
         ),
         ({"references": ("level",)}, "t.x: plugin: references must be a dict of UTF-8 strings, not ('level',)"),
         ({"diagnose": 1}, "t.x: plugin: diagnose must be a function or None, not 1"),

@@ -27,7 +27,7 @@ class Release:
         A version without a patch number stands for the first release of its line.
 
         Raises:
-            InvalidArgument: The text is no version, or that release cannot use lamina's snapshotters.
+            InvalidArgument: The text is not a version, or that release cannot use lamina's snapshotters.
         """
         match = _VERSION.fullmatch(text.strip())
         if match is None:

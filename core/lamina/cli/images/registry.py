@@ -168,7 +168,7 @@ def _with_certificates(access: Access, file: BinaryIO) -> Access:
 
 
 def _password(username: str) -> str:
-    """Ask for a password, or read a line of stdin if that is no terminal."""
+    """Ask for a password, or read a line of stdin if that is not a terminal."""
     if sys.stdin.isatty():
         return str(click.prompt(f"Password of {username}", hide_input=True, err=True))
     password = sys.stdin.readline().rstrip("\r\n")

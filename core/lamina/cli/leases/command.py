@@ -96,7 +96,7 @@ def ls(*, filters: tuple[str, ...], as_json: bool) -> None:
 
 
 def _expires(lease: Lease) -> str | None:
-    """Return when a lease ends, as its label says; None for never, also if no collection can read that."""
+    """Return when a lease ends, as its label says; None for never, or if no collection can read it."""
     from lamina.metadata.collection import expiry
 
     return None if expiry(lease.labels) is None else lease.labels[_EXPIRE]

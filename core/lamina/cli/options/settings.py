@@ -30,7 +30,7 @@ class Overrides(TypedDict):
 
 
 _path = click.Path(readable=False)
-"""Has shells complete a path. Whether the file can be used is told by what uses it."""
+"""Has shells complete a path. The code that opens the file reports problems."""
 
 file_option = click.option(
     "-c",

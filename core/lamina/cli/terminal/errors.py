@@ -54,7 +54,7 @@ def _fail(code: int, *messages: str) -> NoReturn:
         for message in messages:
             click.echo(f"lamina: {one_line(message)}", err=True)
     finally:
-        sys.exit(code)  # with this code, also if stderr is full
+        sys.exit(code)  # with this code, even if stderr is full
 
 
 def _drop_output() -> None:

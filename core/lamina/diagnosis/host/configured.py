@@ -164,7 +164,7 @@ class ConfiguredHost:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """The problems of the configuration, a sentence each."""
+        """The problems of the configuration, one sentence each."""
         if self.error is None:
             return ()
         return tuple(str(self.error).split("\n")) if isinstance(self.error, ConfigError) else (str(self.error),)

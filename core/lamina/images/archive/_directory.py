@@ -38,7 +38,7 @@ class DirectoryFiles(ArchiveFiles):
 
     @contextmanager
     def open(self, name: str) -> Iterator[Blob]:
-        """Open a file for the time of a block; see `ArchiveFiles.open`."""
+        """Open a file for the duration of a block; see `ArchiveFiles.open`."""
         with Blob(self._open(plain_name(name, self.path)), 0) as blob:
             status = os.fstat(blob.fd)
             if not stat.S_ISREG(status.st_mode):

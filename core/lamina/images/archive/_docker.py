@@ -59,7 +59,8 @@ def saved_images(files: ArchiveFiles) -> list[SavedImage]:
     values = parse_json(files.read(DOCKER_MANIFEST_FILE), where)
     if not isinstance(values, list):
         raise InvalidArgument(
-            f"{where}: it is no list of images; if skopeo or podman wrote a directory, have it write an OCI layout"
+            f"{where}: it is not a list of images; if skopeo or podman wrote a directory, "
+            "have it write an OCI layout"
         )
     check_count(values, files)
     return [

@@ -34,7 +34,7 @@ class ArchiveFiles(abc.ABC):
 
     @abc.abstractmethod
     def open(self, name: str) -> AbstractContextManager[Blob]:
-        """Open a file for the time of a block.
+        """Open a file for the duration of a block.
 
         Raises:
             NotFound: There is no such file.
@@ -79,7 +79,7 @@ def plain_name(name: str, path: str) -> str:
     plain = name.removeprefix("./")
     if "\0" in plain or any(part in ("", ".", "..") for part in plain.split("/")):
         raise InvalidArgument(
-            f"{path}: {shown(name)} is no path in the archive: it must be relative, without '..'"
+            f"{path}: {shown(name)} is not a path in the archive: it must be relative, without '..'"
         )
     return plain
 

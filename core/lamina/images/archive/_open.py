@@ -33,11 +33,11 @@ def open_source(
     Args:
         path: The directory or file. Symbolic links are followed here, and nowhere in it.
         directory: Where a compressed archive is decompressed: a directory on a disk, for it may be large.
-        limit: The most bytes that it may have then.
+        limit: Its maximum size then, in bytes.
 
     Raises:
         NotFound: There is no such file.
-        InvalidArgument: It is no image archive, or malformed.
+        InvalidArgument: It is not an image archive, or malformed.
         PermissionDenied: It cannot be read.
         ResourceExhausted: It is larger than `limit` when decompressed, or the disk is full.
         Canceled, DeadlineExceeded: The current call ended.

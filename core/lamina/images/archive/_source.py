@@ -14,7 +14,7 @@ from lamina.errdefs import InvalidArgument, NotFound
 from lamina.images.archive._files import ArchiveFiles
 
 MAX_IMAGES: Final = 1000
-"""The most images that an archive may have."""
+"""Maximum number of images in an archive."""
 
 
 @attrs.frozen(eq=False)
@@ -48,7 +48,7 @@ class Source:
         return self._contents.images
 
     def open(self, descriptor: Descriptor) -> AbstractContextManager[Blob | bytes]:
-        """Open a blob for the time of a block. Its size is verified, its digest is not.
+        """Open a blob for the duration of a block. Its size is verified, its digest is not.
 
         Raises:
             NotFound: The archive does not have it.

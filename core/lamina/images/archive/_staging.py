@@ -56,7 +56,7 @@ def _parent(path: str) -> Iterator[tuple[int, str]]:
 
 
 def _remove(name: str, parent: int) -> None:
-    """Remove a directory, also if the current call has ended."""
+    """Remove a directory, even if the current call has ended."""
     with use(current().detached()):
         remove_tree(name, dir_fd=parent)
 

@@ -14,11 +14,11 @@ from lamina.images.archive._files import ArchiveFiles, plain_name, shown
 from lamina.layers import Entry, EntryType, TarReader, open_layer
 
 MAX_FILES: Final = 50_000
-"""The most entries of an image archive: more than a hundred images of a hundred layers each have."""
+"""Maximum number of entries of an image archive: more than a hundred images of a hundred layers each have."""
 MAX_NAMES: Final = 8 << 20
 """Bytes that all names of files, and of files that links lead to, may have together."""
 _MAX_LINKS: Final = 8
-"""The most links from a name to its file. Archives of `docker save` have one, for layers that images share."""
+"""Maximum number of links from a name to its file. Archives of `docker save` have one, for shared layers."""
 _LINKS: Final = frozenset({EntryType.SYMLINK, EntryType.HARD_LINK})
 
 
@@ -55,7 +55,7 @@ class TarFiles(ArchiveFiles):
 
     @contextmanager
     def open(self, name: str) -> Iterator[Blob]:
-        """Open a file for the time of a block; see `ArchiveFiles.open`."""
+        """Open a file for the duration of a block; see `ArchiveFiles.open`."""
         plain = plain_name(name, self.path)
         for _ in range(_MAX_LINKS + 1):
             if plain in self._repeated:

@@ -21,7 +21,7 @@ def decompress(stream: LayerStream, directory: str, limit: int) -> int:
     Args:
         stream: The archive.
         directory: Where the file is made. Its space is free again when the descriptor is closed.
-        limit: The most bytes to write.
+        limit: Maximum number of bytes to write.
 
     Raises:
         InvalidArgument: The compressed data is damaged.

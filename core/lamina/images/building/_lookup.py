@@ -20,7 +20,7 @@ from lamina.images.selection import candidates
 from lamina.snapshots import Info, Snapshotter
 
 _SHOWN: Final = 8
-"""The most images that a message names."""
+"""Maximum number of images that a message names."""
 
 
 @attrs.frozen(eq=False)

@@ -60,7 +60,7 @@ class Outgoing:
         if target.media_type in INDEX_TYPES:
             return self._add_index(target, depth)
         if target.media_type not in MANIFEST_TYPES:
-            raise InvalidArgument(f"push {self._name}: {target.media_type[:80]!r} is no type of a document")
+            raise InvalidArgument(f"push {self._name}: {target.media_type[:80]!r} is not the type of a document")
         return self._add_manifest(target)
 
     def _add_index(self, target: Descriptor, depth: int) -> Descriptor | None:

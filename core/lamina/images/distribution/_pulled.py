@@ -113,7 +113,7 @@ class PulledImage(Incoming):
                 one(document)
 
     def _fetch(self, descriptor: Descriptor) -> None:
-        """Fetch a blob that is no document, unless it is there."""
+        """Fetch a blob that is not a document, unless it is there."""
         digest, size = descriptor.digest, descriptor.size
         report = functools.partial(self._tell, descriptor)
         report(0)

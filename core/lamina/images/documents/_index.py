@@ -72,7 +72,7 @@ class Index:
 
 def _entry(fields: Fields) -> IndexEntry:
     members = fields.optional("platform", dict) or {}
-    named = members.get("os") and members.get("architecture")  # both are empty for what is no image
+    named = members.get("os") and members.get("architecture")  # both are empty for anything but an image
     platform = Platform.from_fields(Fields(members, f"{fields.where}: platform")) if named else None
     return IndexEntry(fields.descriptor(), platform)
 

@@ -11,12 +11,12 @@ from lamina.errdefs import InvalidArgument
 from lamina.images.documents._fields import Fields
 
 MAX_BYTES: Final = 8 << 20
-"""The most bytes of a document, as in containerd."""
+"""Maximum size of a document in bytes, as in containerd."""
 MAX_VALUES: Final = 100_000
-"""The most values of a document, told by its commas and brackets, including those inside strings. A value takes
-up to 250 bytes of memory."""
+"""Maximum number of values of a document, counted by its commas and brackets, even those inside strings. A value
+takes up to 250 bytes of memory."""
 MAX_DEPTH: Final = 64
-"""The greatest depth of nested objects and arrays."""
+"""Maximum depth of nested objects and arrays."""
 
 
 def describe(data: bytes, media_type: str) -> Descriptor:
@@ -71,7 +71,7 @@ def parse_json(data: bytes, where: str) -> object:
     try:
         text = data.decode()
         value: object = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse)
-        if "\\u" in text:  # half of a surrogate pair is no text, and could not be stored
+        if "\\u" in text:  # half of a surrogate pair is not text, and could not be stored
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise _too_deep(where) from None

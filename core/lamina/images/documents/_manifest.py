@@ -14,7 +14,7 @@ from lamina.images.documents._json import decode
 from lamina.images.documents._media_types import CONFIG_TYPES, MANIFEST_TYPES
 
 MAX_LAYERS: Final = 1000
-"""The most layers of an image. Docker makes 127 at most, and the kernel mounts 500 in an overlay."""
+"""Maximum number of layers of an image. Docker makes 127 at most, and the kernel mounts 500 in an overlay."""
 
 
 @attrs.frozen
@@ -67,7 +67,7 @@ class Manifest:
 
 
 def refuse_ambiguity(fields: Fields, *, has: tuple[str, ...], has_not: tuple[str, ...]) -> None:
-    """Check that a document is of one kind only, also for readers that ignore the case of keys, as Go's do.
+    """Check that a document is of one kind only, even for readers that ignore the case of keys, as Go's do.
 
     Args:
         fields: The document.

@@ -47,4 +47,4 @@ LAYER_TYPES: Final = frozenset(
         *(f"{_DOCKER}.image.rootfs.foreign.diff.tar{how}" for how in ("", ".gzip")),
     }
 )
-"""The types of layers. How a layer is compressed is told by its content, not by its type."""
+"""The types of layers. A layer's content shows how it is compressed, not its type."""

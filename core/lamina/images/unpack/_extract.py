@@ -113,7 +113,7 @@ class LayerUnpacker:
 
     @contextlib.contextmanager
     def _view(self, layer: Layer) -> Iterator[Sequence[Mount]]:
-        """Make a view of a layer's parent for the time of the block."""
+        """Make a view of a layer's parent for the duration of the block."""
         key = new_key(EXTRACT, layer.chain_id)
         try:
             self.owner.begin(key)
@@ -137,7 +137,7 @@ class LayerUnpacker:
             add_label(self.content, layer.descriptor.digest, UNCOMPRESSED, layer.diff_id)
 
     def discard(self, key: str) -> None:
-        """Remove a snapshot, also if the current call has ended."""
+        """Remove a snapshot, even if the current call has ended."""
         discard(self.destination.snapshotter, key, self.owner)
 
     def report_done(self, layer: Layer) -> None:

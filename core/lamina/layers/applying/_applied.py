@@ -13,7 +13,7 @@ class Whiteouts(enum.Enum):
     """The ways in which a directory shows that a layer deletes something of the layers below."""
 
     DELETE = "delete"
-    """It does not have it any more: the directory has the whole tree."""
+    """It no longer has it: the directory has the whole tree."""
     OVERLAY = "overlay"
     """It has the marks of overlayfs: it is an upper directory, on which no overlay is mounted."""
 

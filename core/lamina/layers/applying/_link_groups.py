@@ -15,7 +15,7 @@ from lamina.layers.applying._overlay import MISSING, has_name, is_opaque
 from lamina.layers.applying._walk import walk
 
 MAX_FILES: Final = 100_000
-"""The most files with several names that the layers below may have."""
+"""Maximum number of files with several names in the layers below."""
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Inode = tuple[int, int]

@@ -16,7 +16,7 @@ from lamina.layers.applying._walk import walk
 XATTRS: Final = (b"trusted.overlay.", b"user.overlay.")
 """The prefixes of the extended attributes that overlayfs keeps for itself."""
 MISSING: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
-"""Errors of open(2) that mean there is no directory of a path."""
+"""Errors of open(2) that mean that a path leads to no directory."""
 _PATH_DIRECTORY: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPAQUE: Final = "trusted.overlay.opaque"
 _YES: Final = b"y"

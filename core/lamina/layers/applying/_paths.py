@@ -35,7 +35,7 @@ def split(path: bytes) -> tuple[bytes, bytes]:
 
 
 def is_of_aufs(path: bytes) -> bool:
-    """Return whether a path is one that aufs keeps its own data in, which is no part of the tree."""
+    """Return whether aufs keeps its own data at a path, which is not part of the tree."""
     return any(name.startswith(_AUFS) and name != OPAQUE for name in components(path))
 
 

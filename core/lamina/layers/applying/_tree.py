@@ -24,7 +24,7 @@ _OPEN: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_OPEN: Final = 128
 """Directories that stay open."""
 _MAX_LINKS: Final = 40
-"""The most symbolic links that are followed, as in path_resolution(7)."""
+"""Maximum number of symbolic links followed, as in path_resolution(7)."""
 _IMPLIED_MODE: Final = 0o755
 _MAX_TRIES: Final = 16
 """The number of times that a name is removed which another process makes again."""
@@ -67,7 +67,7 @@ class Tree(abc.ABC):
             time: The modification time of what is made, in nanoseconds.
 
         Raises:
-            InvalidArgument: A file on the path is no directory, or there are too many symbolic links.
+            InvalidArgument: A file on the path is not a directory, or there are too many symbolic links.
             OSError: A directory cannot be opened or made.
         """
         found = self._lookups.get(path)
@@ -262,7 +262,7 @@ class Tree(abc.ABC):
         return directory
 
     def _enter_other(self, parent: Directory, name: bytes) -> Directory | bytes:
-        """Return the target of a symbolic link; there is a file of the name that is no directory."""
+        """Return the target of a symbolic link. The name exists, and is not a directory."""
         try:
             return os.readlink(name, dir_fd=parent.fd)
         except OSError as error:

@@ -72,7 +72,7 @@ class UpperTree(Tree):
         super().remove(parent, name)
 
     def bring(self, parent: Directory, name: bytes) -> None:
-        """Take note of a name that is no copy any more, and hides what the parent has."""
+        """Take note of a name that is no longer a copy, and hides what the parent has."""
         if self._lookups.links:
             self._lookups.hide(parent.below(name))
         if self._copied:

@@ -72,7 +72,7 @@ class Comparison:
     def changes(self) -> Iterator[Change]:
         """The differences. The directories that they are in are left out, unless they differ themselves.
 
-        The trees need not be open any more.
+        The trees need no longer be open.
         """
         path = bytearray()
         directories: list[tuple[Node, int]] = []
@@ -125,5 +125,5 @@ class Comparison:
         return len(self._nodes)
 
     def _newest(self) -> int:
-        """Return the newest time of what is no directory, in nanoseconds; 0 if there is none."""
+        """Return the newest time of anything but a directory, in nanoseconds; 0 if there is nothing else."""
         return max((node.mtime for node in self._nodes if node.mtime is not None), default=0)

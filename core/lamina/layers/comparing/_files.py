@@ -32,7 +32,7 @@ def open_file(name: str, directory: int) -> int:
     path = os.open(name, _PATH, dir_fd=directory)  # `opened` would take longer than the call
     try:
         if not stat.S_ISREG(os.fstat(path).st_mode):
-            raise FileNotFoundError(errno.ENOENT, "it is no regular file any more", name)
+            raise FileNotFoundError(errno.ENOENT, "it is no longer a regular file", name)
         return os.open(f"/proc/self/fd/{path}", _READ)
     finally:
         os.close(path)

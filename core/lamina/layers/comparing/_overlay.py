@@ -26,7 +26,7 @@ def layers_on_top(lower: Sequence[Mount], upper: Sequence[Mount]) -> tuple[str, 
 
     Returns:
         The directories; those of each overlay topmost first. None if the mounts are no overlays, have no layer in
-        common, or so many others that a walk through the trees is cheaper.
+        common, or enough others that walking both trees is cheaper.
     """
     below, above = _layers(lower), _layers(upper)
     if below is None or above is None:

@@ -249,7 +249,7 @@ class _Walk:
     def _file(
         self, parent: Node, name: str, old: os.stat_result | None, new: os.stat_result, old_fd: int
     ) -> _Found | None:
-        """Compare what is no directory; return None if it does not differ, and has and had one name."""
+        """Compare anything but directories; return None if it does not differ, and has and had one name."""
         if old is None:
             kind: ChangeKind | None = _ADD
         elif stat.S_IFMT(old.st_mode) != stat.S_IFMT(new.st_mode):

@@ -96,7 +96,7 @@ class _Plain:
 
 
 def open_layer(fd: int, *, offset: int = 0, size: int) -> LayerStream:
-    """Open a layer, plain or compressed, whose compression is told by its first bytes.
+    """Open a layer, plain or compressed, as its first bytes show.
 
     Several gzip members or zstd frames in a row are one stream. Anything else after them is an error. A plain
     archive whose first name begins like gzip or zstd is taken for compressed, as in containerd.

@@ -69,7 +69,7 @@ class _Frames:
         if not magic:
             return b""
         if magic != ZSTD_FRAME:
-            raise InvalidArgument(f"what precedes byte {self._source.position} is no zstd frame; fetch it again")
+            raise InvalidArgument(f"not a zstd frame before byte {self._source.position}; fetch it again")
         descriptor = self._take(1)
         header = magic + descriptor + self._take(_header_size(descriptor[0]))
         window = zstandard.get_frame_parameters(header).window_size

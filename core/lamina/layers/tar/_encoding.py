@@ -84,7 +84,7 @@ def _path(entry: Entry) -> bytes:
     if entry.type is EntryType.DIRECTORY:
         return entry.name.removesuffix(b"/") + b"/"
     if not entry.name or entry.name.endswith(b"/"):
-        raise ValueError(f"{entry.name!r} is no path of a {entry.type.value}")
+        raise ValueError(f"{entry.name!r} is not the path of a {entry.type.value}")
     return entry.name
 
 

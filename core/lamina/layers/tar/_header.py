@@ -100,7 +100,7 @@ def stored_size(block: bytes) -> int:
     """Return the size in a header, in bytes.
 
     Raises:
-        Malformed: It is no number, negative, or too large.
+        Malformed: It is not a number, negative, or too large.
     """
     return _within(number(block[124:136], "size"), "size", MAX_SIZE)
 

@@ -126,7 +126,7 @@ def decimal(value: bytes, what: str, limit: int) -> int:
         Malformed: It is none.
     """
     if not value.isdigit() or len(value) > _LENGTH_DIGITS:
-        raise Malformed(f"the {what}, {value[:64]!r}, is no decimal number from 0 to {limit}")
+        raise Malformed(f"the {what}, {value[:64]!r}, is not a decimal number from 0 to {limit}")
     if (number := int(value)) > limit:
         raise Malformed(f"the {what}, {number}, is more than {limit}")
     return number
@@ -140,7 +140,7 @@ def parse_time(value: bytes, what: str) -> int:
     """
     whole, point, fraction = value.removeprefix(b"-").partition(b".")
     if not whole.isdigit() or len(whole) > _LENGTH_DIGITS or (fraction and not fraction.isdigit()):
-        raise Malformed(f"the {what}, {value[:64]!r}, is no time in seconds")
+        raise Malformed(f"the {what}, {value[:64]!r}, is not a time in seconds")
     nanoseconds = int(fraction[:_FRACTION_DIGITS].ljust(_FRACTION_DIGITS, b"0")) if point else 0
     total = int(whole) * SECOND + nanoseconds
     seconds(int(whole))

@@ -124,7 +124,7 @@ class TarReader:
         """Return the data of the current entry, once, with zeros for holes.
 
         Args:
-            limit: The most bytes that it may have.
+            limit: Its maximum size in bytes.
 
         Raises:
             InvalidArgument: It has more, or the archive ends inside it.

@@ -33,7 +33,7 @@ class WorkerDiffer(Differ):
         """Start nothing yet.
 
         Args:
-            processes: The most processes. More than two are no faster on one disk.
+            processes: Maximum number of processes. More than two are no faster on one disk.
             limits: What one layer may write; `Limits()` by default.
             idle_seconds: How long idle processes are kept.
         """
@@ -124,7 +124,7 @@ class WorkerDiffer(Differ):
             return worker
 
     def _reserve(self, processes: int) -> bool:
-        """Reserve a place for another process, unless there are so many already."""
+        """Reserve a place for another process, unless the maximum is reached."""
         with self._changed:
             if self._closed or len(self._busy) + len(self._idle) >= processes:
                 return False

@@ -31,7 +31,7 @@ from lamina.layers.workers._messages import (
 )
 
 _SECONDS: Final = 0.1
-"""The least time between two packets that report progress."""
+"""Minimum time between two packets that report progress."""
 
 
 def main(fd: int) -> None:
@@ -56,9 +56,9 @@ def _serve_one(connection: socket.socket) -> bool:
 
 
 def _exit_with_owner(fd: int) -> None:
-    """Exit, also in the middle of a layer, when the owner has closed its end of the socket or has died.
+    """Exit, even in the middle of a layer, when the owner has closed its end of the socket or has died.
 
-    PR_SET_PDEATHSIG of prctl(2) would not do: it tells the end of the thread that started this process.
+    PR_SET_PDEATHSIG of prctl(2) would not do: it reports the end of the thread that started this process.
     """
     poll = select.poll()
     poll.register(fd, 0)  # POLLHUP needs no asking for

@@ -13,7 +13,7 @@ _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|
 
 
 def expiry(labels: Mapping[str, str]) -> float | None:
-    """Return when an image or a lease expires, in seconds since 1970; None: never, also if that cannot be read."""
+    """Return when an image or a lease expires, in seconds since 1970; None: never, or unreadable."""
     found = _TIME.fullmatch(labels.get(_LABEL, ""))
     if found is None:
         return None

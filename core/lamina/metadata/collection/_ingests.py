@@ -1,4 +1,4 @@
-"""Removal of what was written of blobs that nobody goes on writing."""
+"""Removal of abandoned ingests: blobs that were begun and that no writer continues."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def sweep_expired(sweep: Sweep) -> Iterator[Removed]:
 
 def _remove_expired(sweep: Sweep, node: Node) -> Removed | None:
     kind = "lease" if node.kind == LEASE else "image"
-    removed = Removed(kind, node.name, node.namespace, reason="it has expired")  # type: ignore[arg-type]
+    removed = Removed(kind, node.name, node.namespace, reason="it has expired")  # type: ignore[arg-type] # as above
     metadata = sweep.sources.metadata
     store = metadata.leases(node.namespace) if kind == "lease" else metadata.images(node.namespace)
     try:

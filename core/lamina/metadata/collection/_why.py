@@ -86,9 +86,11 @@ def _find_snapshot(sources: Sources, name: str, namespace: str) -> Node:
             except Unavailable as error:
                 raise Unavailable(f"snapshotter {snapshotter}: {error}") from error
             return snapshot(namespace, snapshotter, key)
-    raise NotFound(f"{shorten(name)} is no image, digest or snapshot (SNAPSHOTTER/NAME) in namespace {namespace}")
+    raise NotFound(
+        f"{shorten(name)} is not an image, a digest or a snapshot (SNAPSHOTTER/NAME) in namespace {namespace}"
+    )
 
 
 def step_to(node: Node, how: str) -> Step:
     """Return a step of a chain."""
-    return Step(node.kind, node.name, node.namespace, node.snapshotter, how)  # type: ignore[arg-type]
+    return Step(node.kind, node.name, node.namespace, node.snapshotter, how)  # type: ignore[arg-type] # the same kinds

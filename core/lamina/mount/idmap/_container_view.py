@@ -52,12 +52,12 @@ def opened_container_view(mount: Mount) -> Iterator[int]:
         The descriptor of the root directory, which is read-only.
 
     Raises:
-        InvalidArgument: It is no such overlay.
+        InvalidArgument: It is not such an overlay.
         MountFailed: The kernel refused a mount.
     """
     maps = parse_options(mount.options).id_maps
     if maps is None or not has_host_ids(mount):
-        raise InvalidArgument(f"show {mount} as a container sees it: it is no overlay on id-mapped layers")
+        raise InvalidArgument(f"show {mount} as a container sees it: it is not an overlay on id-mapped layers")
     root = _open(mount, IdMaps(maps.uids.inverse(), maps.gids.inverse()))
     try:
         yield root

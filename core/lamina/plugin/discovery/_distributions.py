@@ -53,7 +53,7 @@ def distributions(name: str = "") -> Iterator[Distribution]:
 
 
 def _name_in(entry: str) -> str:
-    """The distribution's name in that of its metadata, such as `lamina-0.1.0.dist-info` or `lamina.egg-info`."""
+    """Return the distribution's name, given the name of its metadata, such as `lamina-0.1.0.dist-info`."""
     return os.path.splitext(entry)[0].partition("-")[0]
 
 
@@ -74,7 +74,7 @@ def normalise(name: str) -> str:
 
 
 def _in_directories_alone() -> bool:
-    """Return whether sys.path has only directories: no archives or eggs, and no other finders are installed."""
+    """Return whether sys.path has only directories, no archives or eggs, and no other finder is installed."""
     finders = [finder for finder in sys.meta_path if hasattr(finder, "find_distributions")]
     return finders == [PathFinder] and not any(
         entry.endswith(".egg") or os.path.isfile(entry) for entry in sys.path

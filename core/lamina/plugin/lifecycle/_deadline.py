@@ -149,7 +149,7 @@ class _DeadlineCall(Generic[T]):
         return not given_up
 
     def wait(self, seconds: float) -> None:
-        """Wait until the function has ended, for so many seconds at most."""
+        """Wait until the function has ended, or this time has passed."""
         self._running.acquire(timeout=seconds)
 
     def give_up(self) -> bool:

@@ -23,7 +23,7 @@ _SHORTEST_LIFE: Final = 60.0
 """Seconds that a token without `expires_in`, or with less, is valid (`docs/spec/auth/token.md`)."""
 _LONGEST_LIFE: Final = 86400.0
 _MARGIN: Final = 10.0
-"""Seconds before its end in which a token is not used any more: a request takes time."""
+"""Seconds before its end from which on a token is no longer used: a request takes time."""
 _CLIENT_ID: Final = "lamina"
 
 

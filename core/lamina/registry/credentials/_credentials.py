@@ -17,7 +17,7 @@ LOG_IN: Final = "log in with `podman login` or `docker login`, or pass --creds"
 class Credentials:
     """The proof to a registry of who calls: a name and a password, or a token.
 
-    The secrets are no part of its `repr`.
+    The secrets are not part of its `repr`.
     """
 
     username: str = ""

@@ -20,7 +20,7 @@ from lamina.registry.http._url import URL, Origin
 from lamina.registry.http._watch import Watch
 
 _REDIRECTS: Final = 5
-"""The most redirects that are followed. Registries redirect blobs once, to where they are stored."""
+"""Maximum number of redirects followed. Registries redirect blobs once, to where they are stored."""
 _REDIRECT_BODY: Final = 16384
 """Bytes of a redirect's body that are read, to keep the connection."""
 _REDIRECTING: Final = frozenset({301, 302, 303, 307, 308})

@@ -101,10 +101,10 @@ def exchange(
 
 
 def _check_length(raw: http.client.HTTPResponse) -> None:
-    """Refuse a length that is no number: http.client takes it for none, and reads until the server hangs up."""
+    """Refuse a length that is not a number: http.client ignores it, and reads until the server hangs up."""
     length = raw.headers.get("Content-Length", "0")
     if not _LENGTHS.fullmatch(length):
-        raise http.client.HTTPException("a length that is no number")
+        raise http.client.HTTPException("a length that is not a number")
 
 
 def _body(request: Request, watch: Watch) -> tuple[bytes | Iterator[bytes] | None, int | None]:

@@ -14,7 +14,7 @@ from lamina.errdefs import Error, FailedPrecondition, ResourceExhausted, Unavail
 TRANSPORT_ERRORS: Final = (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError)
 """The errors of a connection that breaks."""
 _NO_TLS: Final = "WRONG_VERSION_NUMBER"
-"""The reason of OpenSSL for an answer that is no record of TLS."""
+"""OpenSSL's reason for refusing an answer that is not a TLS record."""
 
 
 class Temporary(Unavailable):

@@ -51,7 +51,7 @@ class Response:
         """Return the body.
 
         Args:
-            limit: The most bytes that it may have; of a longer one, one byte more is returned.
+            limit: Its maximum size in bytes; of a longer one, one byte more is returned.
 
         Raises:
             Error: As `pieces`.

@@ -103,6 +103,6 @@ class Watch:
         return max(0.0, min(self._until, self._end) - time.monotonic())
 
     def _shut_down(self) -> None:
-        with contextlib.suppress(OSError):  # closed or reset: nobody waits for it any more
+        with contextlib.suppress(OSError):  # closed or reset: no longer awaited
             # Not the method of an SSLSocket, which would take TLS away from under the thread that reads.
             socket.socket.shutdown(self._connection, socket.SHUT_RDWR)

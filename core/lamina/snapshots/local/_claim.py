@@ -19,11 +19,11 @@ _log = logging.getLogger(__name__)
 UUID: Final = "uuid"
 """The name of the file."""
 _READ: Final = 16
-"""The most recovery records that a start reads to find out whose they are: mostly the first one tells."""
+"""Maximum number of recovery records that a start reads to find out whose they are; usually one is enough."""
 
 
 class Claim:
-    """The file `uuid` of a data root: the UUID of its metastore, and how often that was opened with it.
+    """The file `uuid` of a data root: the UUID of its metastore, and the number of times that was opened with it.
 
     A metastore restored from a backup was opened less often than its data root, and does not know the snapshots
     made since. So the file is written before any snapshot is made or committed: at the opening of a new data root,

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 QUARANTINE: Final = "quarantine"
 """The name of the directory."""
 KEPT: Final = timedelta(days=7)
-"""The least time for which data is kept while the disk has space."""
+"""Minimum time for which data is kept while the disk has space."""
 SPARE: Final = 0.1
 """The share of the file system's blocks that is kept free of quarantined data."""
 _RECORD: Final = ".json"

@@ -30,7 +30,7 @@ LONGEST_DELAY: Final = 0.5
 """Seconds after which changes are written although more are coming, which writing slows. To `lamina doctor`, a
 record that is behind for a second is a finding."""
 MOST: Final = 1 << 24
-"""The most bytes of a file that are read: no request that gRPC accepts is larger."""
+"""Maximum number of bytes read of a file: no request that gRPC accepts is larger."""
 UNFINISHED: Final = ".new"
 """The suffix of a file that is being written."""
 
@@ -78,7 +78,7 @@ class RecoveryRecords:
             changed: dict[int, bool] = {}
             for _ in range(len(self._changed)):
                 id_, removed = self._changed.popleft()
-                changed[id_] = changed.get(id_, False) or removed  # in whatever order threads told it
+                changed[id_] = changed.get(id_, False) or removed  # in whatever order the threads came
             failed = {
                 id_: error for id_ in changed if (error := self._write(id_, removed=changed[id_])) is not None
             }

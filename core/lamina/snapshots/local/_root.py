@@ -31,7 +31,7 @@ class DataRoot:
 
     ================  ==========================================================================
     ``lamina.lock``   held by the process that uses the directory; its pid is in it
-    ``uuid``          the UUID of the metastore that the data belongs to, and how often it was opened (`Claim`)
+    ``uuid``          the UUID of the metastore that the data belongs to, and the count of its openings (`Claim`)
     ``failed-sync``   the highest identifier that a failed sync may have damaged, 0: none has failed (`FailedSync`)
     ``snapshots/``    one entry for each identifier
     ``records/``      recovery records, from which a metastore can be rebuilt, one file for each identifier

@@ -22,7 +22,7 @@ NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT)
 PAUSES: Final = (0.0, 0.05, 0.2, 0.8, 3.2)
 """Seconds before each further attempt to delete something on a full disk: btrfs frees space late."""
 SHOWN: Final = 3
-"""The most failures that a message shows."""
+"""Maximum number of failures that a message shows."""
 _FIRST_SECONDS: Final = 0.2
 """The delay before data left by an earlier process is deleted: a starting host is busy."""
 _DELAY: Final = 0.05

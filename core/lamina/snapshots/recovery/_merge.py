@@ -86,7 +86,7 @@ def merge(
         uuid: The UUID of the result.
         metastore: The intact contents of the metastore, or of a backup.
         roots: The data roots that belong to it, by snapshotter.
-        current: The snapshotters for which the metastore is up to date: it is no backup, and not older than their
+        current: The snapshotters for which the metastore is up to date: it is not a backup, nor older than their
             data roots.
     """
     names = {*metastore.counters, *roots, *(one.snapshotter for one in metastore.snapshots)}

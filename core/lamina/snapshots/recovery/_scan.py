@@ -17,7 +17,7 @@ from lamina.snapshots.storage import failed_sync_in
 from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 LIMIT: Final = 64 << 20
-"""The most bytes of a recovery record: four times the size of the largest request."""
+"""Maximum size of a recovery record in bytes: four times the size of the largest request."""
 _UUID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """A UUID as text (RFC 9562, section 4)."""
 _IDENTIFIERS: Final = 1 << 64
@@ -116,7 +116,7 @@ def scan(path: str, watch: Watch = unwatched) -> DataRootContents:
 
 
 def _owner(directory: SecureDirectory) -> tuple[str, int]:
-    """Return the UUID of a data root's metastore, and how often that was opened with it."""
+    """Return the UUID of a data root's metastore, and the number of times that was opened with it."""
     owner, _, generation = (directory.read(layout.UUID) or b"").decode("ascii", "replace").strip().partition(" ")
     if not _UUID.fullmatch(owner):
         return "", 0

@@ -43,7 +43,7 @@ class Contents:
     failed_syncs: Mapping[str, int] = attrs.field(factory=dict)
     """By snapshotter, the highest identifier that a failed sync may have damaged."""
     problems: tuple[str, ...] = ()
-    """Unreadable or contradictory entries, a sentence each."""
+    """Unreadable or contradictory entries, one sentence each."""
     tables: Mapping[bytes, bytes] = attrs.field(factory=dict)
     """The entries of other owners than snapshots, by database key."""
     salvaged: str = ""
@@ -62,7 +62,7 @@ class Contents:
         return ", ".join(parts)
 
     def greatest_id(self, snapshotter: str) -> int:
-        """Return the greatest identifier of a snapshotter's snapshots and their parents; 0 if there is none."""
+        """Return the highest identifier of a snapshotter's snapshots and their parents; 0 if there is none."""
         ids = (
             id_
             for one in self.snapshots

@@ -26,7 +26,7 @@ class Entries:
             keyspaces: The numbers of the records' keyspaces.
             missing: Keyspace number and identifier of each parent that has no record.
             owners: Snapshotter numbers by keyspace number.
-            greatest: The greatest identifier of a snapshot, by snapshotter number.
+            greatest: The highest identifier of a snapshot, by snapshotter number.
         """
         self._ids: dict[bytes, bytes] = {}
         """Keys of identifier entries by the record key to which they lead."""

@@ -65,7 +65,7 @@ class _Comparison:
         self._owners: set[tuple[bytes, bytes]] = set()
         """The keyspace number and snapshotter number of each record to which an identifier leads."""
         self._greatest: dict[bytes, int] = {}
-        """The greatest identifier of a snapshot, by snapshotter number."""
+        """The highest identifier of a snapshot, by snapshotter number."""
         self._others: list[tuple[bytes, bytes]] = []
         """The entries to compare one by one."""
 

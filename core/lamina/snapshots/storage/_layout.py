@@ -31,7 +31,7 @@ from lamina.store._format import DATABASE_KEY_LIMIT, SCHEMA_KEY, UUID, VERSION, 
 __all__ = ["DATABASE_KEY_LIMIT", "SCHEMA_KEY", "SHARED", "UUID", "VERSION", "describe", "shorten"]
 
 KEY_LIMIT: Final = 32_768
-"""The most bytes that a snapshot's key may have; containerd's store (bbolt) refuses longer ones as well."""
+"""Maximum length of a snapshot's key in bytes; containerd's store (bbolt) refuses longer ones, too."""
 COUNTER: Final = b"mcounter"
 UNKNOWN_ID: Final = 1 << 40
 """The next identifier of a snapshotter whose counter was lost."""
@@ -41,7 +41,7 @@ SALVAGED: Final = b"msalvaged"
 NUMBER: Final = struct.Struct(">I")
 IDENTIFIER: Final = struct.Struct(">Q")
 SNAPSHOTTER: Final = struct.Struct(">IQQ")
-"""A snapshotter's number, its next free identifier, and how often it was opened."""
+"""A snapshotter's number, its next free identifier, and the count of its openings."""
 
 
 def check_key(key: str) -> bytes:

@@ -22,7 +22,7 @@ from lamina.store._entries import ascending
 from lamina.store._environment import Transaction
 
 NAMED_CHILDREN: Final = 3
-"""The most children that an error names."""
+"""Maximum number of children that an error names."""
 
 
 class Preconditions:

@@ -48,7 +48,7 @@ class Readable:
     entries: Mapping[bytes, bytes] = attrs.field(factory=dict)
     """Keys and stored bytes."""
     problems: tuple[str, ...] = ()
-    """The problems of its pages, a line each."""
+    """The problems of its pages, one per line."""
     misses_entries: bool = False
     """True if unreadable pages may hide entries."""
 
@@ -56,7 +56,7 @@ class Readable:
 def read_pages(read: Read) -> Readable:
     """Read all readable entries of a file.
 
-    Leaves to which no page leads any more are included if the list of free pages is intact, and does not name
+    Leaves to which no page leads are included if the list of free pages is intact, and does not name
     them.
 
     Args:

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 MORE_IDS: Final = 1 << 20
 """The number of identifiers to skip: lost commits may have reserved some."""
 TOLD: Final = 10
-"""The most problems that are logged, a line each."""
+"""Maximum number of problems that are logged, one per line."""
 _UUID: Final = re.compile(re.escape(layout.UUID + MARK) + rb"([0-9a-f-]{36})....", re.DOTALL)
 
 

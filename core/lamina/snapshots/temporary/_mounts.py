@@ -1,4 +1,4 @@
-"""The mounts of any snapshot, for the time of a block."""
+"""The mounts of any snapshot, for the duration of a block."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def temporary_mounts(snapshotter: Snapshotter, key: str, owner: Owner) -> Iterat
         owner: The owner of the view.
 
     Raises:
-        NotFound: There is no such snapshot, or none any more at the end of the block.
+        NotFound: There is no such snapshot, or it is gone at the end of the block.
         Aborted: Another snapshot has the key at the end of the block.
     """
     if not key:
@@ -63,7 +63,7 @@ def new_key(prefix: str, name: str) -> str:
 
 
 def discard(snapshotter: Snapshotter, key: str, owner: Owner) -> None:
-    """Remove a temporary snapshot, also if the current call has ended.
+    """Remove a temporary snapshot, even if the current call has ended.
 
     A failure is logged: `remove_leftovers` tries again.
     """

@@ -32,7 +32,7 @@ class Owner:
             self._keys.add(key)
 
     def end(self, key: str) -> None:
-        """Note that a key is not in use any more."""
+        """Note that a key is no longer in use."""
         with self._guard:
             self._keys.discard(key)
 
@@ -41,7 +41,7 @@ class Owner:
 
         Args:
             key: Its key.
-            label: Its label `LABEL`. That of another pid namespace tells nothing, until the machine boots again.
+            label: Its label `LABEL`. That of another pid namespace says nothing until the machine boots again.
         """
         if label == self.label:
             with self._guard:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 INTERVAL: Final = 0.1
 """Seconds between two batches."""
 _MOST_WAITING: Final = 4096
-"""The removals that wait for a client that does not read. Then the collection waits, too."""
+"""Maximum number of removals that a client has not read. Beyond it, the collection waits."""
 
 
 class Collection:
@@ -44,7 +44,7 @@ class Collection:
         self._ending.close()
 
     def batches(self) -> Iterator[list[Removed]]:
-        """Yield what was removed, every `INTERVAL` at most, until the end.
+        """Yield what was removed, at most every `INTERVAL`, until the end.
 
         Raises:
             BaseException: What the collection has raised.

@@ -29,7 +29,7 @@ class Scheduler(GarbageCollector):
         """Start to collect, if the configuration has an interval.
 
         Args:
-            collector: Returns what does the work. It is called when there is some, since most starts have none.
+            collector: Returns the collector. Called when there is something to do, since most starts need none.
             config: See `SchedulerConfig`.
         """
         self._new_collector = collector

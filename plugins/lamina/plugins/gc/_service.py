@@ -18,7 +18,7 @@ class CollectorService:
         """Create the service.
 
         Args:
-            collector: Returns what does the work, or raises the reason why it is not available.
+            collector: Returns the collector, or raises the reason why it is not available.
         """
         self._collector = collector
         self.handlers: Handlers = {

@@ -47,7 +47,7 @@ def lamina_contracts() -> Iterable[Contract]:
 
 
 def init_scheduler(ic: InitContext[SchedulerConfig]) -> Scheduler:
-    """Return what collects in the host's metadata, content store and snapshotters."""
+    """Return the collector of the host's metadata, content store and snapshotters."""
     from lamina.plugins.gc._scheduler import Scheduler
 
     metadata, content = ic.get_single(PluginType.METADATA), ic.get_single(PluginType.CONTENT)
@@ -77,7 +77,7 @@ def collector_service(collector: Callable[[], GarbageCollector]) -> Service:
     """Return the service, whose first call loads the rest.
 
     Args:
-        collector: Returns what does the work, or raises the reason why it is not available.
+        collector: Returns the collector, or raises the reason why it is not available.
     """
     from lamina.api import LazyMethod, Service, Target
     from lamina.lazy import once

@@ -41,7 +41,7 @@ class TransferService:
         """Create the service.
 
         Args:
-            transfer: Returns what does the work, or raises the reason why it is not available.
+            transfer: Returns the transfer, or raises the reason why it is not available.
         """
         self._transfer = transfer
         self.handlers: Handlers = {

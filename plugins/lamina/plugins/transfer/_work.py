@@ -1,4 +1,4 @@
-"""`Work`: slow work in a thread of its own, whose progress is sent meanwhile."""
+"""`Work`: slow work in a thread of its own, whose progress is sent while it runs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Work(Generic[T]):
         self._ending.close()
 
     def progress(self) -> Iterator[list[Progress]]:
-        """Yield what has changed, every `INTERVAL` at most, until the work has ended."""
+        """Yield what has changed, at most every `INTERVAL`, until the work has ended."""
         ended = False
         while not ended:
             self._thread.join(INTERVAL)

@@ -1,4 +1,4 @@
-"""Registrations of what imports and unpacks images, and of its service."""
+"""Registrations of the local transfer, which imports, pulls and unpacks images, and of its service."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class TransferConfig:
 
 @hookimpl
 def lamina_register() -> Iterable[Registration[Any]]:
-    """Register what does the work, and its service."""
+    """Register the local transfer and its service."""
     return [
         Registration(
             type=PluginType.TRANSFER,
@@ -56,7 +56,7 @@ def lamina_contracts() -> Iterable[Contract]:
 
 
 def init_transfer(ic: InitContext[TransferConfig]) -> LocalTransfer:
-    """Return what works with the host's content store, names of images, differ and snapshotters."""
+    """Return the transfer between the host's content store, names of images, differ and snapshotters."""
     from lamina.images import LocalTransfer
     from lamina.plugins.transfer._snapshotters import Snapshotters
 
@@ -82,7 +82,7 @@ def exported_names(plugins: Iterable[Plugin]) -> dict[str, str]:
 
 
 def init_service(ic: InitContext[None]) -> Service:
-    """Return the service, which looks up what does the work for each call."""
+    """Return the service, which looks the transfer up for each call."""
     return transfer_service(lambda: ic.get_single(PluginType.TRANSFER))
 
 
@@ -90,7 +90,7 @@ def transfer_service(transfer: Callable[[], Transfer]) -> Service:
     """Return the service, whose first call loads the rest.
 
     Args:
-        transfer: Returns what does the work, or raises the reason why it is not available.
+        transfer: Returns the transfer, or raises the reason why it is not available.
     """
     from lamina.api import LazyMethod, Service, Target
     from lamina.lazy import once

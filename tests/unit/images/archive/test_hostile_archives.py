@@ -58,7 +58,7 @@ def test_a_path_out_of_an_archive_is_refused(
 ) -> None:
     (tmp_path / "secret").write_bytes(LOWER)
     files = docker_files(**{member: [name] if member == "Layers" else name})
-    with pytest.raises(InvalidArgument, match=r"is no path in the archive|Config is empty"):
+    with pytest.raises(InvalidArgument, match=r"is not a path in the archive|Config is empty"):
         open_source(str(write(tmp_path / "x", files)))
 
 
@@ -205,7 +205,7 @@ def test_a_malformed_layout_is_refused(
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ({}, "it is no list of images; if skopeo or podman wrote a directory"),
+        ({}, "it is not a list of images; if skopeo or podman wrote a directory"),
         ([], "there is no image in it"),
         ([{}] * 1001, "1001 images: at most 1000 are allowed"),
         (["x"], "[0]: expected an object, found a string"),

@@ -249,7 +249,7 @@ def test_a_blob_that_is_no_layer_is_refused(importer: Importer, made: Documents)
     (blob,) = Manifest.decode(made.read(target), target).layers
     encrypted = Descriptor(f"{blob.media_type}+encrypted", blob.digest, blob.size)
     with pytest.raises(
-        InvalidArgument, match=r"layers\[0\]: .*encrypted' is no type of layer that can be unpacked"
+        InvalidArgument, match=r"layers\[0\]: .*encrypted' is not a type of layer that can be unpacked"
     ):
         importer(layout_of(made, entry(with_layers(made, target, (encrypted,)))), platform=AMD64)
 

@@ -86,7 +86,7 @@ class Listener:
         """Create the socket. Calls wait for `start` instead of being refused. A failure leaves nothing behind.
 
         Raises:
-            InvalidArgument: The address is no absolute path, or too long for a socket.
+            InvalidArgument: The address is not an absolute path, or too long for a socket.
             LockHeld: Another listener has the address; the message names its process.
             FailedPrecondition: A process listens at the address.
             AlreadyExists: There is something else than a socket at the address.

@@ -177,4 +177,4 @@ def _services(plugins: Mapping[str, Any]) -> Iterator[Service]:
             yield service
         else:
             fields = {"id": plugin_id, "type": PluginType.GRPC, "service": repr(service)}
-            _log.error("not served: its service is no lamina.api.Service with a tuple of methods", extra=fields)
+            _log.error("not served: its service is not a lamina.api.Service with a tuple of methods", extra=fields)

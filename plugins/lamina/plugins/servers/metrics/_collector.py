@@ -31,7 +31,7 @@ SECONDS: Final = 5.0
 """Deadline of each plugin's `metrics()`, in seconds. Prometheus waits 10 s for a scrape (`scrape_timeout`)."""
 
 MAX_METRICS: Final = 10_000
-"""The most metrics that a plugin may yield in one scrape."""
+"""Maximum number of metrics that a plugin yields in one scrape."""
 
 _NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 """Names of metrics and labels that every version of Prometheus accepts."""

@@ -24,7 +24,7 @@ class ImagesService:
 
         Args:
             images: Returns the images of a namespace, or raises the reason why they are not available.
-            collector: Returns what removes the rest of a deleted image, or raises why it is not available.
+            collector: Returns the collector of a deleted image's blobs, or raises why it is not available.
         """
         self._images = images
         self._collector = collector

@@ -44,7 +44,7 @@ def images_service(images: Callable[[str], ImageStore], collector: Callable[[], 
 
     Args:
         images: Returns the images of a namespace, or raises the reason why they are not available.
-        collector: Returns what removes the rest of a deleted image, or raises why it is not available.
+        collector: Returns the collector of a deleted image's blobs, or raises why it is not available.
     """
     from lamina.api import LazyMethod, Service
     from lamina.lazy import once

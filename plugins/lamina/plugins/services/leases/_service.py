@@ -24,7 +24,7 @@ class LeasesService:
 
         Args:
             leases: Returns the leases of a namespace, or raises the reason why they are not available.
-            collector: Returns what removes the rest of a deleted lease, or raises why it is not available.
+            collector: Returns the collector of a deleted lease's resources, or raises why it is not available.
         """
         self._leases = leases
         self._collector = collector

@@ -44,7 +44,7 @@ def leases_service(leases: Callable[[str], LeaseStore], collector: Callable[[], 
 
     Args:
         leases: Returns the leases of a namespace, or raises the reason why they are not available.
-        collector: Returns what removes the rest of a deleted lease, or raises why it is not available.
+        collector: Returns the collector of a deleted lease's resources, or raises why it is not available.
     """
     from lamina.api import LazyMethod, Service
     from lamina.lazy import once

@@ -48,7 +48,7 @@ def _check_address(_: object, __: object, address: str) -> None:
 
 def _check_platform(_: object, __: object, platform: str) -> None:
     if platform and not _PLATFORM.fullmatch(platform):
-        raise InvalidArgument(f'"{platform}" is no platform: expected one like "linux/amd64" or "linux/arm/v7"')
+        raise InvalidArgument(f'"{platform}" is not a platform: expected one like "linux/amd64" or "linux/arm/v7"')
 
 
 def _check_namespace(_: object, __: object, name: str) -> None:

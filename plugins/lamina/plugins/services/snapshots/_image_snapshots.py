@@ -25,7 +25,7 @@ class ImageSnapshots(InSteps):
 
         Args:
             snapshotter: The snapshotter, in the keyspace of the namespace's images.
-            metadata: Has the leases, and tells the collector.
+            metadata: Has the leases, and notifies the collector.
             namespace: The namespace.
             name: The plugin id of the snapshotter.
             quick: Whether removing a snapshot takes no longer than a step.

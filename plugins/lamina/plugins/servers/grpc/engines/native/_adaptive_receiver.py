@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol, TypeAlias
 
 MAX_EVENTS: Final = 16
-"""The most events that are received together."""
+"""Maximum number of events received together."""
 SPIN: Final = 0.0001
 """Seconds for which to poll before sleeping."""
 SOON: Final = 0.00025

@@ -22,7 +22,7 @@ MAX_MEMORY: Final = 1 << 30
 MAX_ADDRESSES: Final = 1 << 40
 """Bytes by which its address space may grow. It ends at 2**47, where an allocation ends the process."""
 _INTERVAL: Final = 0.1
-"""Seconds between two looks at the memory. A client sends some 100 MiB meanwhile."""
+"""Seconds between two checks of the memory, in which a client sends some 100 MiB."""
 _LOOKS: Final = 50
 """Looks at the memory before the next one at the connections."""
 _FIRST: Final = 64
@@ -80,7 +80,7 @@ class MemoryGuard:
         threading.Thread(target=self._watch, name="memory guard", daemon=True).start()
 
     def stop(self) -> None:
-        """Stop to watch."""
+        """Stop watching."""
         self._stopped.set()
 
     def _watch(self) -> None:

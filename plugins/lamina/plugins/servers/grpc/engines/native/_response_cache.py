@@ -14,9 +14,9 @@ from lamina.plugins.servers.grpc.engines.native._in_flight import Call
 _log = logging.getLogger(__name__)
 
 MAX_RESPONSES: Final = 512
-"""The most responses that are kept."""
+"""Maximum number of responses kept."""
 MAX_SIZE: Final = 16 << 10
-"""The most bytes in a request and its response that are kept: with `MAX_RESPONSES`, 8 MiB in all."""
+"""Maximum size in bytes of a request and its response that are kept: with `MAX_RESPONSES`, 8 MiB in all."""
 
 
 @attrs.define(eq=False, repr=False)  # not frozen, which makes each several times as expensive

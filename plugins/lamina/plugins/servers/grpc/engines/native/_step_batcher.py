@@ -20,7 +20,7 @@ from lamina.steps import BLOCKING, Request, Shared, Steps, run
 _log = logging.getLogger(__name__)
 
 MAX_BATCH: Final = 64
-"""The most requests in a batch while further calls wait to begin."""
+"""Maximum number of requests in a batch while further calls wait to begin."""
 
 Submit: TypeAlias = Callable[[Callable[[], None]], object]
 """Runs a function in another thread; raises an error if there is no room for it."""
