@@ -18,13 +18,28 @@ if TYPE_CHECKING:
     from lamina.fs._safe_open import open_secure_file, replace_file, set_mode
     from lamina.fs._secure_directory import SecureDirectory
     from lamina.fs._syncfs import FileSystemSync
-    from lamina.fs._syscalls import exchange, open_beneath, open_within_mount, start_writeback, syncfs
+    from lamina.fs._syscalls import (
+        exchange,
+        open_beneath,
+        open_within_mount,
+        rename_new,
+        start_writeback,
+        syncfs,
+    )
     from lamina.fs._temporary import make_temporary_directory
     from lamina.fs._tree_cursor import TreeCursor
     from lamina.fs._trusted_path import exposure_of, open_path
     from lamina.fs._usage import TreeVisitor, disk_usage, is_empty_directory, quick_disk_usage
     from lamina.fs._write_errors import FULL_OR_READ_ONLY, NO_SPACE, is_full, is_full_or_read_only
-    from lamina.fs._xattrs import ACL_PREFIX, XattrCopier, read_xattr, remove_acls, remove_default_acl, xattr_names
+    from lamina.fs._xattrs import (
+        ACL_PREFIX,
+        XattrCopier,
+        read_xattr,
+        remove_acls,
+        remove_default_acl,
+        remove_xattr,
+        xattr_names,
+    )
 
 __all__ = [
     "ACL_PREFIX",
@@ -65,6 +80,8 @@ __all__ = [
     "remove_acls",
     "remove_default_acl",
     "remove_tree",
+    "remove_xattr",
+    "rename_new",
     "replace_file",
     "same_metadata",
     "set_mode",
@@ -92,12 +109,12 @@ __getattr__ = lazy_exports(
         "_safe_open": "open_secure_file replace_file set_mode",
         "_secure_directory": "SecureDirectory",
         "_syncfs": "FileSystemSync",
-        "_syscalls": "exchange open_beneath open_within_mount start_writeback syncfs",
+        "_syscalls": "exchange open_beneath open_within_mount rename_new start_writeback syncfs",
         "_temporary": "make_temporary_directory",
         "_tree_cursor": "TreeCursor",
         "_trusted_path": "exposure_of open_path",
         "_usage": "TreeVisitor disk_usage is_empty_directory quick_disk_usage",
         "_write_errors": "FULL_OR_READ_ONLY NO_SPACE is_full is_full_or_read_only",
-        "_xattrs": "ACL_PREFIX XattrCopier read_xattr remove_acls remove_default_acl xattr_names",
+        "_xattrs": "ACL_PREFIX XattrCopier read_xattr remove_acls remove_default_acl remove_xattr xattr_names",
     },
 )

@@ -15,6 +15,7 @@ _RESOLVE_BENEATH = 0x08
 """linux/openat2.h: do not leave the directory."""
 _AT_FDCWD = -100
 """linux/fcntl.h: resolve paths relative to the working directory."""
+_RENAME_NOREPLACE = 1 << 0
 _RENAME_EXCHANGE = 1 << 1
 """linux/fs.h."""
 _SYNC_FILE_RANGE_WRITE = 2
@@ -72,6 +73,22 @@ def exchange(one: str, other: str) -> None:
     """
     if _libc.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) < 0:
         raise _error(other)
+
+
+def rename_new(old: str, new: str, /, *, src_dir_fd: int = _AT_FDCWD, dst_dir_fd: int = _AT_FDCWD) -> None:
+    """Rename a file or a directory as rename(2) does, but replace nothing.
+
+    Args:
+        old: An existing path.
+        new: A path on the same file system.
+        src_dir_fd: The descriptor of the directory that `old` is relative to; the working directory by default.
+        dst_dir_fd: The same for `new`.
+
+    Raises:
+        OSError: As renameat2(2) with RENAME_NOREPLACE: FileExistsError if something has the new name.
+    """
+    if _libc.renameat2(src_dir_fd, os.fsencode(old), dst_dir_fd, os.fsencode(new), _RENAME_NOREPLACE) < 0:
+        raise _error(new)
 
 
 def syncfs(fd: int) -> None:

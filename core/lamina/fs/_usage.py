@@ -27,8 +27,8 @@ class TreeVisitor(Protocol):
             names: The names on the way from the root to the directory.
         """
 
-    def visit_entry(self, directory: int, name: str, status: os.stat_result, /) -> bool:
-        """Visit an entry; return True if it was removed and must not be counted."""
+    def visit_entry(self, directory: int, name: str, status: os.stat_result, /) -> os.stat_result | None:
+        """Visit an entry; return its present status, or None if it is gone and must not be counted."""
 
 
 def disk_usage(*roots: str, visitor: TreeVisitor | None = None) -> tuple[int, int]:
@@ -136,13 +136,12 @@ class _Usage:
             for entry in entries:
                 self._check()
                 try:
-                    status = entry.stat(follow_symlinks=False)
+                    found: os.stat_result | None = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue
-                if visitor is not None and visitor.visit_entry(directory, entry.name, status):
-                    continue
-                is_new = self._add(status)
-                if is_new and entry.is_dir(follow_symlinks=False):
+                if found is not None and visitor is not None:
+                    found = visitor.visit_entry(directory, entry.name, found)
+                if found is not None and self._add(found) and stat.S_ISDIR(found.st_mode):
                     subdirectories.append(entry.name)
         return subdirectories
 

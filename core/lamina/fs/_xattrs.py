@@ -85,15 +85,24 @@ def read_xattr(file: int | str, name: str) -> bytes | None:
         raise
 
 
+def remove_xattr(file: int | str, name: str) -> None:
+    """Remove an attribute of a file. One that is not set, or that another process removes, is no error."""
+    try:
+        os.removexattr(file, name)
+    except OSError as error:
+        if error.errno != errno.ENODATA:
+            raise
+
+
 def remove_default_acl(directory: int | str) -> None:
     """Remove the default access control list of a directory, which new entries inherit."""
     name = f"{ACL_PREFIX}default"
     if name in xattr_names(directory):
-        os.removexattr(directory, name)
+        remove_xattr(directory, name)
 
 
 def remove_acls(file: int | str) -> None:
     """Remove the access control lists of a file."""
     for name in xattr_names(file):
         if name.startswith(ACL_PREFIX):
-            os.removexattr(file, name)
+            remove_xattr(file, name)

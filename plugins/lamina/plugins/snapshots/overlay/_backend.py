@@ -30,6 +30,8 @@ _log = logging.getLogger(__name__)
 EMPTY: Final = "empty"
 """The empty directory in the data root that serves as the lower layer if a snapshot has no parent."""
 _EMPTY_MODE: Final = 0o555
+_ASIDE: Final = "removed"
+"""The name, beside `fs`, that a whiteout has for a moment before it is deleted."""
 _EXTRACTION: Final = "extract-"
 """The prefix, after the last slash, of the keys under which containerd unpacks layers (`UnpackKeyFormat` in its
 package `snapshots`): `default/12/extract-123456789-AbCd sha256:…`."""
@@ -183,11 +185,12 @@ class OverlayBackend(Backend):
 
     def finish(self, record: Record) -> Usage:
         """Measure an active snapshot, and adapt its whiteouts and opaque directories to its final parents."""
+        aside = f"{self.path(record.id)}/{_ASIDE}"
         if not record.parent_ids:
-            return self._usage(record, WhiteoutRemover(self._xattr_prefix))
+            return self._usage(record, WhiteoutRemover(self._xattr_prefix, aside))
         lower = [self._upper(id_) for id_ in record.parent_ids]
         expand_opaque_root(self._upper(record.id), lower, self._xattr_prefix)
-        return self._usage(record, WhiteoutAdapter(self._xattr_prefix, lower))
+        return self._usage(record, WhiteoutAdapter(self._xattr_prefix, lower, aside))
 
     def finish_quickly(self, record: Record) -> Usage | None:
         """Measure a snapshot with few files and nothing to adapt."""

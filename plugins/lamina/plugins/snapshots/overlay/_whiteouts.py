@@ -2,6 +2,9 @@
 
 A whiteout is a character device 0:0, and an opaque directory has an extended attribute (overlayfs.rst, "whiteouts
 and opaque directories").
+
+A client should not write to a snapshot that it commits. If it does, none of its files gets lost, and no commit fails
+because something vanished or was replaced between a look and a change.
 """
 
 from __future__ import annotations
@@ -13,7 +16,9 @@ import stat
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from lamina.fs import opened, read_xattr, xattr_names
+from lamina.context import current
+from lamina.errdefs import Aborted
+from lamina.fs import opened, read_xattr, remove_tree, remove_xattr, rename_new, xattr_names
 
 TRUSTED_PREFIX: Final = "trusted.overlay."
 """The prefix of the attributes that overlayfs reserves for itself. containerd uses it for every unpack."""
@@ -33,26 +38,25 @@ class WhiteoutRemover:
     A bind mount of the layer would show them. The times of directories are preserved.
     """
 
-    def __init__(self, xattr_prefix: str) -> None:
+    def __init__(self, xattr_prefix: str, aside: str) -> None:
         """Remove nothing yet.
 
         Args:
             xattr_prefix: The prefix of overlayfs's attributes under the mount options in use.
+            aside: A path beside the layer, on the same file system (`remove_whiteout`).
         """
         self._xattr_prefix = xattr_prefix
+        self._aside = aside
 
     def visit_directory(self, fd: int, names: tuple[str, ...]) -> None:
         """Remove the attribute of an opaque directory."""
         for name in _opaque_attributes(self._xattr_prefix):
             if read_xattr(fd, name) is not None:
-                os.removexattr(fd, name)
+                remove_xattr(fd, name)
 
-    def visit_entry(self, directory: int, name: str, status: os.stat_result) -> bool:
+    def visit_entry(self, directory: int, name: str, status: os.stat_result) -> os.stat_result | None:
         """Remove a whiteout."""
-        if not is_whiteout(status):
-            return False
-        _remove(directory, name)
-        return True
+        return remove_whiteout(directory, name, self._aside) if is_whiteout(status) else status
 
 
 class WhiteoutAdapter:
@@ -63,15 +67,17 @@ class WhiteoutAdapter:
     opaque directories for mounts with `userxattr`. The times of directories are preserved.
     """
 
-    def __init__(self, xattr_prefix: str, lower: Sequence[str]) -> None:
+    def __init__(self, xattr_prefix: str, lower: Sequence[str], aside: str) -> None:
         """Adapt nothing yet.
 
         Args:
             xattr_prefix: As for `WhiteoutRemover`.
             lower: The root directories of the lower layers, the uppermost first.
+            aside: As for `WhiteoutRemover`.
         """
         self._xattr_prefix = xattr_prefix
         self._lower = lower
+        self._aside = aside
         self._names: tuple[str, ...] = ()
         self._merged: dict[tuple[str, ...], Sequence[str] | None] = {}
         """The directories that overlayfs merges with a directory of the layer; None if that is not known."""
@@ -81,7 +87,7 @@ class WhiteoutAdapter:
         self._names = names
         if self._xattr_prefix != TRUSTED_PREFIX and read_xattr(fd, f"{TRUSTED_PREFIX}opaque") is not None:
             os.setxattr(fd, f"{self._xattr_prefix}opaque", _OPAQUE)
-            os.removexattr(fd, f"{TRUSTED_PREFIX}opaque")
+            remove_xattr(fd, f"{TRUSTED_PREFIX}opaque")
         if not names:
             return  # overlayfs merges root directories whatever their attributes are
         if read_xattr(fd, f"{self._xattr_prefix}opaque") == _OPAQUE:
@@ -89,15 +95,14 @@ class WhiteoutAdapter:
         elif read_xattr(fd, f"{self._xattr_prefix}redirect") is not None:
             self._merged[names] = None
 
-    def visit_entry(self, directory: int, name: str, status: os.stat_result) -> bool:
+    def visit_entry(self, directory: int, name: str, status: os.stat_result) -> os.stat_result | None:
         """Remove a whiteout, unless the directory is merged with others."""
         if not is_whiteout(status):
-            return False
+            return status
         merged = self._merged_with(self._names)
         if merged is None or merged:
-            return False
-        _remove(directory, name)
-        return True
+            return status
+        return remove_whiteout(directory, name, self._aside)
 
     def _merged_with(self, names: tuple[str, ...]) -> Sequence[str] | None:
         merged: Sequence[str] | None = self._lower
@@ -131,11 +136,55 @@ class WhiteoutAdapter:
         return directories
 
 
-def _remove(directory: int, whiteout: str) -> None:
+def remove_whiteout(directory: int, name: str, aside: str) -> os.stat_result | None:
+    """Remove a whiteout from a directory, whose times stay.
+
+    It is moved aside before it is looked at, because a client may have just replaced it by a file or a directory,
+    which unlink(2) would delete.
+
+    Args:
+        directory: The descriptor of the directory.
+        name: The name that the whiteout had a moment ago.
+        aside: A path on the same file system. What is there, left over from an interrupted commit, is deleted.
+
+    Returns:
+        The status of what has replaced the whiteout, and stays; None if nothing has the name any more.
+
+    Raises:
+        Aborted: A client has replaced it twice. The earlier replacement is at `aside`.
+        OSError: A system call failed.
+    """
+    if os.path.lexists(aside):
+        remove_tree(aside)
     before = os.fstat(directory)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(whiteout, dir_fd=directory)
+    try:
+        rename_new(name, aside, src_dir_fd=directory)
+    except FileNotFoundError:
+        return None
+    found = os.lstat(aside)
+    is_removed = is_whiteout(found)
+    if is_removed:
+        os.unlink(aside)
+    else:
+        put_back(aside, directory, name)
     os.utime(directory, ns=(before.st_atime_ns, before.st_mtime_ns))
+    return None if is_removed else found
+
+
+def put_back(aside: str, directory: int, name: str) -> None:
+    """Give a file that was moved aside its name back.
+
+    Raises:
+        Aborted: Another one has the name now.
+        OSError: A system call failed.
+    """
+    try:
+        rename_new(aside, name, dst_dir_fd=directory)
+    except FileExistsError:
+        raise Aborted(
+            f"a client keeps writing to the snapshot while it is committed: unmount it, and commit it again. What "
+            f"was {name!r} is at {aside} until then"
+        ) from None
 
 
 def is_opaque(root: str, xattr_prefix: str) -> bool:
@@ -174,7 +223,7 @@ def expand_opaque_root(root: str, lower: Iterable[str], xattr_prefix: str) -> No
             _hide(fd, name, f"{xattr_prefix}opaque")
         os.utime(fd, ns=(before.st_atime_ns, before.st_mtime_ns))
         for attribute in attributes:
-            os.removexattr(fd, attribute)
+            remove_xattr(fd, attribute)
 
 
 def _opaque_attributes(xattr_prefix: str) -> set[str]:
@@ -184,8 +233,17 @@ def _opaque_attributes(xattr_prefix: str) -> set[str]:
 
 def _hide(root: int, name: str, attribute: str) -> None:
     """Hide a name of the lower layers, unless a file of the layer already does."""
-    try:
-        os.mknod(name, stat.S_IFCHR, dir_fd=root)
-    except FileExistsError:
-        with contextlib.suppress(NotADirectoryError), opened(name, _DIRECTORY, dir_fd=root) as fd:
-            os.setxattr(fd, attribute, _OPAQUE)
+    while True:
+        current().check()
+        with contextlib.suppress(FileExistsError):
+            os.mknod(name, stat.S_IFCHR, dir_fd=root)
+            return
+        with contextlib.suppress(FileNotFoundError):  # removed meanwhile: it would show the lower one
+            _make_opaque(root, name, attribute)
+            return
+
+
+def _make_opaque(root: int, name: str, attribute: str) -> None:
+    """Mark a directory of the layer as opaque; a file needs no mark."""
+    with contextlib.suppress(NotADirectoryError), opened(name, _DIRECTORY, dir_fd=root) as fd:
+        os.setxattr(fd, attribute, _OPAQUE)
