@@ -63,7 +63,7 @@ class Config:
         self.warnings = warnings
         """A sentence about each setting that was ignored."""
         self.failed_migrations = failed_migrations
-        """Why plugins could not migrate their tables, by URI. See `with_migrations`."""
+        """The errors of plugins that could not migrate their tables, by URI. See `with_migrations`."""
         self._sources = sources
         self._merged = merged
         self._problems = problems

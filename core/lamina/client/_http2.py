@@ -37,7 +37,7 @@ class Http2:
 
         Args:
             path: Path of the unix socket.
-            deadline: When to give up, by `time.monotonic()`; None for never.
+            deadline: The time to give up, by `time.monotonic()`; None for never.
 
         Raises:
             OSError: The connection failed, or the deadline passed (TimeoutError).

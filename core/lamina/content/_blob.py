@@ -34,7 +34,7 @@ class Blob:
         """Yield the data in pieces of at most `PIECE` bytes.
 
         Args:
-            start: Where in the blob to begin.
+            start: The offset in the blob at which to begin.
 
         Raises:
             DataLoss: The file ends before the blob does, or cannot be read.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lamina.content import Blob, BlobLabels, Commit, Info, Status
 
 Progress: TypeAlias = Callable[[int], None]
-"""Called with how many bytes of a blob are done: when the work begins, while it goes on, and at its end."""
+"""Called with the number of bytes of a blob that are done: at the beginning, from time to time, and at the end."""
 
 
 class Writer(abc.ABC):
@@ -46,8 +46,8 @@ class Writer(abc.ABC):
         """Append what is missing of a blob: all from `status.offset` on.
 
         Args:
-            blob: What to write in all, often a range of an archive.
-            progress: Called with how many bytes of the blob are written.
+            blob: The whole blob, often a range of an archive.
+            progress: Called with the number of bytes of the blob that are written.
 
         Raises:
             DataLoss: The blob ends before its size, or cannot be read.
@@ -106,7 +106,7 @@ class ContentStore(abc.ABC):
 
     @abc.abstractmethod
     def info(self, digest: str) -> Info:
-        """Return what is known about a blob.
+        """Return the info of a blob.
 
         Raises:
             NotFound: There is no such blob.
@@ -121,7 +121,7 @@ class ContentStore(abc.ABC):
             fieldpaths: As for `lamina.labels.update_labels`.
 
         Returns:
-            What is known about the blob afterwards.
+            The blob's info afterwards.
 
         Raises:
             NotFound: There is no such blob.

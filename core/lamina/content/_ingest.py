@@ -39,7 +39,7 @@ class NewBlob:
     """Labels that it gets; if it is there already, beside its own."""
 
     progress: Progress = lambda _: None
-    """Called with how many of its bytes the store has."""
+    """Called with the number of its bytes that the store has."""
     ref: str = ""
     """The ref of its ingest; "" for one made of its digest. A document whose digest is another one each time that
     it is made needs the same ref each time: then no unfinished ingest stays behind."""
@@ -57,7 +57,7 @@ def ingest(store: ContentStore, blobs: Iterable[NewBlob], stored: Stored | None 
     process is storing is waited for.
 
     Args:
-        store: Where to store them.
+        store: The store to put them in.
         blobs: The blobs. Each is read before the next one is asked for.
         stored: Called with the digest of each when it is stored. If it is given, fewer blobs share a commit.
 
@@ -84,7 +84,7 @@ def open_writer(
     """Begin or continue the ingest of a blob, after any other thread or process that stores it.
 
     Args:
-        store: Where to store it.
+        store: The store to put it in.
         digest: Its digest.
         size: Its size in bytes.
         ref: The ref of the ingest; "" for one made of the digest.

@@ -17,7 +17,7 @@ def read_blob(store: ContentStore, digest: str, limit: int = LARGEST_DOCUMENT) -
     """Return the data of a small blob, verified.
 
     Args:
-        store: Where it is.
+        store: The store that has it.
         digest: Its digest.
         limit: Its maximum size in bytes.
 
@@ -42,9 +42,9 @@ def verify_blob(store: ContentStore, digest: str, progress: Progress | None = No
     """Read a blob, and check that its data has its digest.
 
     Args:
-        store: Where it is.
+        store: The store that has it.
         digest: Its digest.
-        progress: Called with how many bytes are verified.
+        progress: Called with the number of bytes verified.
 
     Raises:
         NotFound: There is no such blob.

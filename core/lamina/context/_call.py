@@ -66,7 +66,7 @@ class CallContext:
         """Cancel the call, and run the callbacks of `on_cancel` in this thread.
 
         Args:
-            reason: What `check` raises from now on; None for `Canceled`, because the caller gave up.
+            reason: The error that `check` raises from now on; None for `Canceled`, because the caller gave up.
         """
         if not self.cancelled:
             self.reason = reason
@@ -120,7 +120,7 @@ class CallContext:
         """Wait, at most until the call ends.
 
         Args:
-            seconds: How long.
+            seconds: The time to wait.
 
         Raises:
             Canceled, DeadlineExceeded: As `check`.

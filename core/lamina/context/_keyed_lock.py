@@ -10,7 +10,7 @@ from typing import Final
 from lamina.context._call import current
 
 _SECONDS: Final = 0.1
-"""The interval at which a thread that waits looks whether its call was cancelled."""
+"""The interval at which a thread that waits checks whether its call was cancelled."""
 
 
 class _Entry:

@@ -43,7 +43,7 @@ def directory(
         lasts: Whether its content must survive a reboot.
         trees: Whether it contains trees that containers see through bind mounts.
         shared: Whether others may write to it as to `/tmp` (`lamina.fs.open_path`).
-        trust: Who may write to it; None: `lamina.fs.Trust.of_process`.
+        trust: The users and groups that may write to it; None: `lamina.fs.Trust.of_process`.
     """
     place = nearest_existing(path)
     try:

@@ -52,7 +52,8 @@ def from_os_error(error: OSError, operation: str) -> Error:
 
     Args:
         error: The error of the system call.
-        operation: What failed, in the imperative, to begin the message: `create the directories of snapshot 5`.
+        operation: The operation that failed, in the imperative, to begin the message:
+            `create the directories of snapshot 5`.
     """
     cls = _BY_ERRNO.get(error.errno or 0, _classes.Unknown)
     file = None if operation.endswith(str(error.filename)) else error.filename

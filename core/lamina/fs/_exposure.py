@@ -66,7 +66,7 @@ def directory_exposure(directory: int, path: str, trust: Trust, *, shared: bool)
     Args:
         directory: A descriptor, which may be O_PATH.
         path: The path for the message.
-        trust: Who may change the directory.
+        trust: The users and groups that may change the directory.
         shared: Accept a sticky directory that others can write to, such as `/tmp`: they can rename and remove only
             their own entries (inode(7)). Ancestors of a secure directory may be like this.
     """
@@ -88,7 +88,7 @@ def file_exposure(status: os.stat_result, path: str, trust: Trust) -> Exposure |
     Args:
         status: The status of the file.
         path: The path for the message.
-        trust: Who may own the file.
+        trust: The users that may own the file.
     """
     if not stat.S_ISREG(status.st_mode):
         return Exposure(f"{path} is {_kind(status)}, not a regular file", f"mv {path} {path}.old")
@@ -106,7 +106,7 @@ def content_exposure(status: os.stat_result, path: str, trust: Trust) -> Exposur
     Args:
         status: The status of the file.
         path: The path for the message.
-        trust: Who may change the file.
+        trust: The users and groups that may change the file.
     """
     if not trust.may_own_ancestor(status.st_uid):
         return belongs_to(status, path)

@@ -71,7 +71,7 @@ def clone_range(source: int, offset: int, size: int, target: int) -> bool:
 
     Args:
         source: The descriptor of the file that has the data.
-        offset: Where the range begins, a multiple of the file system's block size.
+        offset: The beginning of the range, a multiple of the file system's block size.
         size: Its size in bytes: a multiple of the block size, or up to the end of the file.
         target: The descriptor of the empty file.
 

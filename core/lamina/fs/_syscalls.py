@@ -109,7 +109,7 @@ def start_writeback(fd: int, offset: int = 0, size: int = 0) -> None:
 
     Args:
         fd: The descriptor of the file.
-        offset: Where to begin.
+        offset: The first byte.
         size: Bytes; 0 for all up to the end of the file.
 
     Raises:

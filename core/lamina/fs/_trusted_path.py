@@ -29,7 +29,7 @@ def open_path(path: str, *, create_mode: int | None = None, trust: Trust | None 
     Args:
         path: The directory. Symbolic links are followed if a trusted user owns them.
         create_mode: As for `SecureDirectory.open`.
-        trust: Who may own and write to the directory and its ancestors; `Trust.of_process` by default.
+        trust: The owners and writers of the directory and its ancestors to accept; `Trust.of_process` by default.
 
     Returns:
         An O_PATH descriptor.

@@ -30,7 +30,7 @@ class Prepared:
         self.warnings = warnings
         """Settings without effect, one sentence each."""
         self.failures = failures
-        """Why plugins have no configuration, by URI: a migration or the defaults failed."""
+        """The errors of plugins without a configuration, by URI: a migration or the defaults failed."""
         self.dangling = dangling
         """Settings that name plugins which no package provides (`Registration.references`). A host starts
         anyway."""

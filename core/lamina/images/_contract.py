@@ -47,7 +47,7 @@ class Transfer(abc.ABC):
         Args:
             path: The layout's directory or the archive, on the host.
             names: Names of the images, in place of those that the archive gives.
-            platform: Which of an image's manifests to import, such as `linux/arm64`; "" means the host's platform.
+            platform: The platform whose manifest to import, such as `linux/arm64`; "" means the host's platform.
             all_platforms: Import the manifests of all platforms, and unpack the one of `platform`. An image that
                 has none for it stays packed.
             unpack: Whether to unpack the images.

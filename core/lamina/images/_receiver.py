@@ -42,7 +42,7 @@ class Receiver:
         Args:
             incoming: The images.
             platform: The platform to unpack; None for the host's.
-            destination: Where to unpack to; None to leave the images packed.
+            destination: The snapshotter to unpack to; None to leave the images packed.
             lease: Gets what is stored and unpacked.
             progress: Gets the progress of the unpacking.
 
@@ -83,7 +83,7 @@ class Receiver:
             destination: The snapshotter, in its own keyspace.
             lease: Gets the blobs and the snapshots.
             progress: Gets the progress.
-            arrivals: Tells when its blobs are there; None if all are.
+            arrivals: Reports its blobs when they arrive; None if all are there.
         """
         place, shown = in_namespace(destination, current_namespace())
         _protect(parts, place, lease)

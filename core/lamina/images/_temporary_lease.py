@@ -8,7 +8,7 @@ from typing import Protocol
 class TemporaryLease(Protocol):
     """Keeps blobs and snapshots from being collected until the operation that names them ends.
 
-    An operation names everything that it uses or makes, each before it looks whether it is there: what is found
+    An operation names everything that it uses or makes, each before it checks whether it is there: what is found
     afterwards stays. Every method may be called from any thread.
     """
 

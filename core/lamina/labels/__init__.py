@@ -43,7 +43,7 @@ def update_labels(
         new: The new values.
         fieldpaths: `labels` replaces all labels; `labels.<key>` sets one, or deletes it where `new` has no value
             for it (the key is everything after the first dot). Empty: as `labels`.
-        of: What has the labels, to begin a message.
+        of: The owner of the labels, to begin a message.
 
     Raises:
         InvalidArgument: A field path names something else.

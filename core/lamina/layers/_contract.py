@@ -43,7 +43,7 @@ class Applier(abc.ABC):
         rebased: bool = False,
         progress: Callable[[int], object] | None = None,
     ) -> Applied:
-        """Apply a layer to a tree. What it wrote stays if it fails: the snapshot can only be removed then.
+        """Apply a layer to a tree. If that fails, part of it stays: the snapshot can only be removed then.
 
         Args:
             blob: The layer: a tar archive, plain or compressed with gzip or zstd.
@@ -54,7 +54,7 @@ class Applier(abc.ABC):
 
         Raises:
             InvalidArgument: The archive is malformed.
-            ParentNeeded: What comes out depends on the parent, which a `rebased` snapshot does not have yet.
+            ParentNeeded: The result depends on the parent, which a `rebased` snapshot does not have yet.
             FailedPrecondition: The mounts are read-only, or the kernel refused them (`MountFailed`).
             ResourceExhausted: The disk is full, or the layer exceeds the limits of the applier.
             Canceled, DeadlineExceeded: The current call ended.
@@ -65,7 +65,7 @@ class Applier(abc.ABC):
         """Prepare for calls of `apply` that come soon, without waiting for anything.
 
         Args:
-            calls: How many there will be at a time.
+            calls: The number of calls that will run at a time.
 
         Raises:
             Error: As `apply`.
@@ -100,9 +100,9 @@ class Differ(Applier):
             lower: The mounts of the earlier tree, as its snapshotter returned them; none for an empty tree.
             upper: The mounts of the later tree.
             write: Called with the bytes of the layer in the calling thread, one piece after the other. It must not
-                keep a piece. What it raises ends the comparison, and is passed on. After any error, what was
-                written is not a layer.
-            compression: How to compress the layer.
+                keep a piece. Its exceptions end the comparison, and are passed on. After any error, the bytes
+                written so far are not a layer.
+            compression: The compression of the layer.
             source_date_epoch: The latest time that an entry gets, in seconds since 1970 (SOURCE_DATE_EPOCH of
                 reproducible-builds.org). By default that of the newest file in the layer.
             progress: Called from time to time with the number of bytes of file data that are done.

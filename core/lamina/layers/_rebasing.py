@@ -35,10 +35,10 @@ def adapt_to_parent(
     sets them; the other attributes it gets from the commit.
 
     Args:
-        applied: What `Applier.apply` returned.
+        applied: The result of `Applier.apply`.
         mounts: The mounts of the snapshot.
         parent: The mounts of a view of the parent. If no whiteouts are unchecked, the attributes of its root
-            directory will do.
+            directory suffice.
 
     Returns:
         The attributes of the root directory after the commit.

@@ -29,9 +29,9 @@ class WrittenLayer:
     diff_id: str
     """The digest of the uncompressed archive, `sha256:…`."""
     digest: str
-    """The digest of what was written, `sha256:…`."""
+    """The digest of the bytes written, `sha256:…`."""
     size: int
-    """Bytes that were written."""
+    """The number of bytes written."""
     uncompressed_size: int
     """Bytes of the uncompressed archive."""
     entries: int

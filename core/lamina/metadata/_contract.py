@@ -41,22 +41,22 @@ class MetadataStore(abc.ABC):
     def temporary_lease(self, namespace: str) -> AbstractContextManager[TemporaryLease]:
         """Return a lease for the duration of a block, kept in memory.
 
-        What it has when the block ends without an error is not protected by its age. If the current call has a
-        lease, everything is added to that, too, when the block ends.
+        Its resources are not protected by their age if the block ends without an error. If the current call has a
+        durable lease, they are added to that, too, when the block ends.
 
         Args:
             namespace: The namespace of the snapshots.
 
         Raises:
             InvalidArgument: The namespace is malformed.
-            NotFound: There is no such lease as the current call has, when the block begins or ends.
+            NotFound: The lease of the current call does not exist when the block begins or ends.
         """
 
     @abc.abstractmethod
     def changing_snapshots(
         self, namespace: str, snapshotter: str, keys: Collection[str], labels: Mapping[str, str]
     ) -> AbstractContextManager[None]:
-        """Keep snapshots from being collected while a block makes or changes them, and what they refer to then.
+        """Keep snapshots, and things that they refer to, from being collected while a block makes or changes them.
 
         Args:
             namespace: The namespace in whose keyspace they are.

@@ -14,7 +14,7 @@ from lamina.store import shorten
 
 
 class HeldLease:
-    """Protects what is added to it until the end of the block (`lamina.images.TemporaryLease`)."""
+    """Protects the resources added to it until the end of the block (`lamina.images.TemporaryLease`)."""
 
     def __init__(self, protection: Protection, namespace: str) -> None:
         """Use `Metadata.temporary_lease`."""
@@ -33,7 +33,7 @@ class HeldLease:
         self._add(snapshot(self._namespace, snapshotter, key))
 
     def resources(self) -> list[Resource]:
-        """Return what was added, as resources of a durable lease."""
+        """Return what it protects, as resources of a durable lease."""
         with self._guard:
             return [_resource(node) for node in self._nodes]
 

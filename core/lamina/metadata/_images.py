@@ -48,7 +48,7 @@ class NamedImages(ImageStore):
         return self._table.read(lambda transaction: _read(transaction, key, name))
 
     def list(self, *filters: str) -> Iterator[Image]:
-        """Yield the images that match, in byte order of their names. A transaction has 256 of them at most."""
+        """Yield the images that match, in byte order of their names. A transaction reads at most 256 of them."""
         if not filters:
             return self._all()
         from lamina.filters import parse
@@ -167,7 +167,7 @@ class NamedImages(ImageStore):
         return StoredLeases(self._tables, self._protection, self._namespace)
 
     def _needed(self, new: Image) -> tuple[Node, ...]:
-        """Return what a collector has to mark when an image is stored."""
+        """Return the things that a collector has to mark when an image is stored."""
         from lamina.metadata._references import targets
 
         return (image(self._namespace, new.name), *(node for _, node in targets(new, self._namespace)))

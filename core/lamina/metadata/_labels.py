@@ -30,11 +30,11 @@ class StoredLabels:
         self.put_all({digest: labels})
 
     def delete(self, digest: str) -> None:
-        """Forget the labels of a blob. It need not have any."""
+        """Delete the labels of a blob, which need not have any."""
         self.put_all({digest: {}})
 
     def put_all(self, labels: Mapping[str, Mapping[str, str]]) -> None:
-        """Replace the labels of several blobs in one transaction. Those without any are forgotten."""
+        """Replace the labels of several blobs in one transaction. Entries without labels are deleted."""
         values = {digest.encode(): _encode(check_labels(one)) for digest, one in labels.items()}
 
         def body(transaction: TableTransaction) -> None:
@@ -65,7 +65,7 @@ def _encode(labels: Mapping[str, str]) -> bytes:
 
 
 def _needed(labels: Mapping[str, Mapping[str, str]]) -> list[Node]:
-    """Return what a collector has to mark when labels are stored."""
+    """Return the things that a collector has to mark when labels are stored."""
     from lamina.metadata._references import references
 
     found = []

@@ -29,7 +29,7 @@ ID_LIMIT: Final = 256
 _BATCH: Final = 256
 """Maximum number of resources that one transaction adds or deletes."""
 _TRIES: Final = 16
-"""The number of random ids that are tried."""
+"""The number of random ids to try."""
 
 
 class StoredLeases(LeaseStore):

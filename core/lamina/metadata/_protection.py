@@ -13,10 +13,10 @@ from lamina.context import KeyedLock, current
 from lamina.metadata._node import Node
 
 _SECONDS: Final = 0.1
-"""The interval at which a thread that waits for a removal looks whether its call ended."""
+"""The interval at which a thread that waits for a removal checks whether its call ended."""
 _NAMED: Final = 100_000
-"""The most things whose temporary leases are remembered after their end. Those that are forgotten stay a little
-longer: for the grace of the collector."""
+"""Maximum number of things whose temporary leases are remembered after their end. The others stay a little longer:
+for the grace of the collector."""
 
 
 class Protection:

@@ -32,7 +32,7 @@ def refers(labels: Mapping[str, str]) -> bool:
 
 
 def references(labels: Mapping[str, str], namespace: str) -> Iterator[tuple[str, Node]]:
-    """Yield the labels by which a thing keeps others, with the others.
+    """Yield the labels by which a thing keeps others, and the others.
 
     Args:
         labels: The labels of the thing.
@@ -42,7 +42,7 @@ def references(labels: Mapping[str, str], namespace: str) -> Iterator[tuple[str,
 
 
 def back_references(labels: Mapping[str, str], namespace: str) -> Iterator[tuple[str, Node]]:
-    """Yield the labels by which a thing is kept by others, with the others.
+    """Yield the labels by which others keep a thing, and the others.
 
     Args:
         labels: The labels of the thing.
@@ -57,7 +57,7 @@ def back_references(labels: Mapping[str, str], namespace: str) -> Iterator[tuple
 
 
 def targets(one: Image, namespace: str) -> Iterator[tuple[str, Node]]:
-    """Yield what an image refers to: its target, and the labels by which it keeps others."""
+    """Yield the references of an image: its target, and the labels by which it keeps others."""
     yield "target", blob(one.target.digest, namespace)
     yield from references(one.labels, namespace)
 
@@ -76,6 +76,6 @@ def _named(labels: Mapping[str, str], prefix: str, namespace: str) -> Iterator[t
 
 
 def _split(name: str) -> tuple[str, str, str]:
-    """Return the kind in the name of a label, `.` or `/` or "", and what follows."""
+    """Split the name of a label into the kind, `.` or `/` or "", and the rest."""
     kind = re.split("[./]", name, maxsplit=1)[0]
     return kind, name[len(kind) : len(kind) + 1], name[len(kind) + 1 :]

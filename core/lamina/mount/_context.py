@@ -112,7 +112,7 @@ class FilesystemContext:
         return error
 
     def _messages(self) -> list[str]:
-        """Yield the kernel's messages, one a read until ENODATA, each after its level and a space."""
+        """Yield the kernel's messages, one per read until ENODATA, each after its level and a space."""
         messages: list[str] = []
         while True:
             try:
@@ -139,7 +139,7 @@ def overlay_takes_single_layers() -> bool:
 def _takes(context: FilesystemContext, key: str) -> bool:
     """Return whether a parameter with a directory is accepted. The root directory can nearly always be a layer.
 
-    A directory that does not exist would tell as much, with a message in the kernel's log.
+    A directory that does not exist would show the same, but leave a message in the kernel's log.
     """
     try:
         context.set_string(key, "/")

@@ -20,7 +20,7 @@ _CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----[\x00-\x7f]+?-----
 
 @attrs.frozen
 class Limits:
-    """Limits of how long a registry may take, and how often it may fail. Times are in seconds."""
+    """Limits of the time that a registry may take, and of its failures. Times are in seconds."""
 
     connect: float = 10.0
     """For a connection, TLS included."""

@@ -1,4 +1,4 @@
-"""Repeat what failed for a temporary reason."""
+"""Repeat operations that failed for a temporary reason."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Attempts:
         """Wait until the next attempt.
 
         Args:
-            error: Why the last one failed.
-            position: How far the operation has come, in bytes.
+            error: The failure of the last one.
+            position: The progress of the operation, in bytes.
 
         Raises:
             Temporary, TooManyRequests: The error, if there are no further attempts.
@@ -54,11 +54,11 @@ def repeated(operation: Callable[[], _T], limits: Limits) -> _T:
     """Run an operation until it does not fail for a temporary reason.
 
     Args:
-        operation: What to run. It can be repeated.
-        limits: How often, and with which pauses.
+        operation: The operation, which can be repeated.
+        limits: The number of attempts, and the pauses.
 
     Raises:
-        Error: What the operation raised last.
+        Error: The last error of the operation.
         Canceled, DeadlineExceeded: The current call ended.
     """
     attempts = Attempts(limits)

@@ -43,7 +43,7 @@ def begin_upload(place: Place) -> tuple[URL, int]:
     """Begin an upload.
 
     Returns:
-        Where the data goes, and the fewest bytes that the registry takes at once.
+        The URL for the data, and the minimum number of bytes that the registry takes at once.
     """
     subject = place.subject("begin an upload")
     with place.request("POST", place.url("blobs/uploads/"), place.push, subject, {202}, body=b"") as response:
@@ -55,7 +55,7 @@ def begin_upload(place: Place) -> tuple[URL, int]:
 
 
 def upload_location(place: Place, response: Response) -> URL | None:
-    """Return where an upload goes on; None if the answer does not say.
+    """Return the URL at which an upload continues; None if the answer does not say.
 
     Args:
         place: The repository.
@@ -69,7 +69,7 @@ def upload_location(place: Place, response: Response) -> URL | None:
 
 
 def cancel_upload(place: Place, location: URL) -> None:
-    """Tell the registry that an upload is given up. It forgets uploads in the end also by itself."""
+    """Tell the registry that an upload is given up. In the end it forgets uploads by itself, too."""
     subject = place.subject("cancel an upload")
     with place.request("DELETE", location, place.push, subject, range(200, 600)):
         pass
@@ -91,4 +91,4 @@ def _mount(place: Place, digest: str, source: str) -> bool:
     try:
         return repeated(ask, place.limits)
     except (Unauthenticated, PermissionDenied):
-        return False  # to read the other repository is not allowed: the blob is uploaded
+        return False  # the other repository may not be read: the blob is uploaded

@@ -1,4 +1,4 @@
-"""JSON objects of strangers."""
+"""JSON objects that are not trusted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 
 def parse_object(data: bytes) -> dict[str, object] | None:
-    """Return the object that a document is; None if it is not JSON, or something else than an object."""
+    """Parse a document as a JSON object; return None if it is not one."""
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):

@@ -102,7 +102,7 @@ def _head(place: Place, reference: str) -> Descriptor | None:
 
 
 def _get(place: Place, reference: str) -> tuple[Descriptor, bytes]:
-    """Read a document, and verify it: by the reference, or for a tag by the digest that the registry says."""
+    """Read a document, and verify it: by the reference, or for a tag by the digest that the registry sends."""
     for _ in range(_ATTEMPTS):
         found, data, expected = _get_once(place, reference)
         if found.digest == expected:

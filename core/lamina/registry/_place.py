@@ -20,10 +20,10 @@ _PATH: Final = re.compile(r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:
 """OCI distribution spec, "Pulling manifests": `<name>`."""
 _MAX_PATH: Final = 255
 _MAX_CHALLENGE: Final = 65536
-"""Bytes of the body of a challenge that are read, to keep the connection."""
+"""Maximum number of bytes of a challenge's body that are read to keep the connection."""
 _USER_AGENT: Final = "lamina"
 FINAL: Final = frozenset(range(200, 500)) - {408, 429}
-"""Statuses that will not be others at the next attempt."""
+"""Statuses that another attempt would not change."""
 
 
 @attrs.frozen(eq=False)
@@ -82,14 +82,14 @@ class Place:
         """Send a request; the block works on the answer.
 
         Args:
-            method: As GET.
+            method: Such as GET.
             url: The URL. Only the registry's own origin gets the authorization.
-            scopes: What the request does.
+            scopes: The operations of the request.
             subject: The same in words, to begin messages.
             expected: The statuses of answers that the block understands.
             headers: Further headers.
             body: The body.
-            seconds: How long the answer may take once everything is sent; None for the usual time.
+            seconds: The time limit of the answer once everything is sent; None for the usual one.
 
         Raises:
             Error: The request failed, or the answer has another status.

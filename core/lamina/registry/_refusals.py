@@ -13,7 +13,7 @@ from lamina.registry.http import Response, Temporary, TooManyRequests, retry_aft
 
 _MAX_BODY: Final = 65536
 _MAX_TEXT: Final = 300
-"""Characters of what a registry says that a message repeats."""
+"""Maximum number of characters of a registry's text that a message repeats."""
 _MAX_ERRORS: Final = 3
 _REQUEST_TIMEOUT: Final = 408
 
@@ -41,8 +41,8 @@ def refusal(response: Response, subject: str, secrets: Iterable[str]) -> Error:
 
     Args:
         response: The answer.
-        subject: What was asked, to begin the message.
-        secrets: What the message must not repeat, even if the registry does.
+        subject: The request in words, to begin the message.
+        secrets: Texts that the message must not repeat, even if the registry does.
     """
     body = response.read(_MAX_BODY)
     said = explanation(body, secrets)
@@ -56,11 +56,11 @@ def refusal(response: Response, subject: str, secrets: Iterable[str]) -> Error:
 
 
 def explanation(body: bytes, secrets: Iterable[str] = ()) -> str:
-    """Return what a registry says about an error; "" if it is in no known form.
+    """Return a registry's explanation of an error; "" if its form is unknown.
 
     Args:
         body: Supposed to be a JSON object with `errors` (OCI distribution spec, "Error Codes"), or with `message`.
-        secrets: What is left out.
+        secrets: Texts to leave out.
     """
     entries = _entries(body)
     text = "; ".join(text for entry in entries if (text := ": ".join(_parts(entry))))

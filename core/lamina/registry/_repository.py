@@ -17,7 +17,7 @@ from lamina.registry._upload import Upload
 class Repository:
     """A repository of a registry: its manifests, tags and blobs. Any thread may use it.
 
-    What fails for a temporary reason is repeated (`Limits`). Beside what it lists, each method raises:
+    Requests that fail for a temporary reason are repeated (`Limits`). Besides what it lists, each method raises:
 
     - Unauthenticated: The registry wants to know who calls, or refuses the credentials.
     - PermissionDenied: The credentials do not allow it.
@@ -45,7 +45,7 @@ class Repository:
 
         Raises:
             InvalidArgument: It is neither.
-            DataLoss: The document does not have the digest that the registry says.
+            DataLoss: The document does not have the digest that the registry sends.
         """
         return resolve(self._place, reference)
 
@@ -66,12 +66,12 @@ class Repository:
 
         Args:
             descriptor: The blob.
-            writer: Where to write it.
-            progress: Called with how many bytes of the blob are written.
+            writer: The writer that gets it.
+            progress: Called with the number of bytes of the blob that are written.
 
         Raises:
             DataLoss: Its data has another digest, twice. The writer is empty.
-            ResourceExhausted: The disk is full. What fitted is kept.
+            ResourceExhausted: The disk is full. The part that fitted is kept.
         """
         Download(self._place, descriptor, writer, progress or _nothing).run()
 
@@ -93,8 +93,8 @@ class Repository:
             descriptor: The blob.
             blob: Its data.
             mount_from: Repositories of the same registry that may have the blob, which then takes it from there.
-            progress: Called with how many bytes of the blob the registry has got. The number gets smaller if the
-                registry loses some.
+            progress: Called with the number of bytes of the blob that the registry has. It falls if the registry
+                loses some.
 
         Returns:
             True if it was sent; False if the registry had it.

@@ -24,7 +24,7 @@ class Session:
 
         Args:
             host: The registry, as in names of images: a name or an address, and a port.
-            access: How it is reached.
+            access: The settings with which to reach it.
 
         Raises:
             InvalidArgument: The host is malformed.

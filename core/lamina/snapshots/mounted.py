@@ -26,7 +26,7 @@ def check_unused(snapshotter: Snapshotter, key: str, *, otherwise: str = "") -> 
     Args:
         snapshotter: Has the snapshot.
         key: Its key.
-        otherwise: What can be done instead of unmounting it, for the message.
+        otherwise: The alternative to unmounting it, for the message.
 
     Raises:
         NotFound: The snapshot does not exist.

@@ -34,7 +34,7 @@ class Request(Generic[W]):
 
         Args:
             shared: Performs the request.
-            what: What is wanted.
+            what: The operation that is wanted.
         """
         self.shared = shared
         self.what = what

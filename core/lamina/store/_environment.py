@@ -131,7 +131,7 @@ class Environment(Shared[Body]):
             ReadOnly: The file system is read-only.
             Unavailable: The environment is closed, or unusable after a failed commit.
             Canceled, DeadlineExceeded: The call was cancelled before the operation ran.
-            Exception: What `body` raised. Other operations of the same commit are not affected.
+            Exception: Any exception of `body`. Other operations of the same commit are not affected.
         """
         result: Result = run(ask(self, body))
         return result

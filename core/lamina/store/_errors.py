@@ -29,7 +29,7 @@ def translation(error: lmdb.Error, path: str) -> Exception:
     """Return the error to raise for one of LMDB's.
 
     Args:
-        error: What LMDB raised.
+        error: LMDB's error.
         path: The environment's directory.
     """
     match error:

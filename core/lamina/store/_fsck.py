@@ -1,4 +1,4 @@
-"""The check of a store's file: its pages, and its entries, of which a module of their owners knows more.
+"""The check of a store's file: its pages, and its entries, which a module of their owners checks further.
 
 It reads every page, and a second time if a fast check (`is_whole`) cannot prove the file sound. A child process
 runs it for large files (`main`); to start fast, the module imports nothing from the rest of lamina.

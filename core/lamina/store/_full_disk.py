@@ -23,7 +23,7 @@ def remove_on_full_disk(
 
     Args:
         remove: Returns the steps that delete them.
-        make_space: Releases what is kept for a full disk: a removal itself takes some space.
+        make_space: Releases the reserve for a full disk: a removal itself takes some space.
         pauses: Seconds before each further attempt: btrfs frees space late.
 
     Raises:

@@ -70,7 +70,7 @@ class Gate:
             self._inside.append(None)
 
     def try_enter(self) -> bool:
-        """Do as `enter` if a transaction may be opened now; return False if not."""
+        """Enter if a transaction may be opened now; return False if not."""
         if self._forked or self._closed or self._alone:
             return False
         self._inside.append(None)

@@ -1,4 +1,4 @@
-"""The check of a store's entries, of which nothing is known but what all have in common (`EntryCheck`)."""
+"""The check of entries whose owners have no check of their own (`EntryCheck`)."""
 
 from __future__ import annotations
 

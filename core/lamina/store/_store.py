@@ -108,7 +108,7 @@ class Store:
         Entries of earlier versions are migrated first, in one transaction for each version.
 
         Args:
-            owner: Its name, 1 to 16 lower-case letters, the same for ever.
+            owner: Its name, 1 to 16 lower-case letters, which never changes.
             version: The version of its keys and values, 1 to 255.
             migrate: Returns the key and the value of an entry in this version, given the entry's version, key and
                 value. Needed from the second version on.

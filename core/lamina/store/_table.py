@@ -151,7 +151,7 @@ class Table:
             ReadOnly: The file system is read-only.
             Unavailable: The store is closed, or unusable after a failed commit.
             Canceled, DeadlineExceeded: The call ended before the operation ran.
-            Exception: What `body` raised.
+            Exception: Any exception of `body`.
         """
         return self._environment.write(lambda transaction: body(self._during(transaction)))
 
@@ -170,7 +170,7 @@ class Table:
         """Return this table during a transaction of another table, so that both change together or not at all.
 
         Args:
-            transaction: What the body of the other table's `read` or `write` got.
+            transaction: The argument of the body of the other table's `read` or `write`.
 
         Raises:
             InvalidArgument: The other table is of another store.

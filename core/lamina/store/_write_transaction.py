@@ -110,6 +110,6 @@ class WriteTransactions:
         """Yield the number of operations in each commit, and the durations of commits."""
         for name, what, histogram in (
             ("commit_operations", "Operations that shared a commit.", self._operations),
-            ("commit_seconds", "How long commits took, until they were durable.", self._seconds),
+            ("commit_seconds", "Duration of commits, until they were durable.", self._seconds),
         ):
             yield Metric(MetricKind.HISTOGRAM, f"lamina_metastore_{name}", what, {(): histogram.copy()})

@@ -725,7 +725,7 @@ def test_blobs_that_are_kept_for_snapshots_that_cannot_be_listed_are_no_free_spa
     add(content, A)
     assert collector.usage().reclaimable == 0
     [[step]] = collector.why(A, SPACE)
-    assert step.how == "kept while snapshots cannot be listed, which may need it: no disk"
+    assert step.how == "kept because snapshots that may need it cannot be listed: no disk"
 
 
 def test_a_blob_is_kept_through_an_image_that_is_in_no_namespace(

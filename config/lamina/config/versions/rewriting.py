@@ -95,7 +95,7 @@ def rewritten(text: str, tables: Mapping[str, Any], moves: Moves) -> str | None:
     Args:
         text: A valid TOML document.
         tables: The tables to express.
-        moves: Where moved settings are in the text.
+        moves: The places of moved settings in the text.
     """
     import tomli
     import tomlkit
@@ -141,7 +141,7 @@ def _renamed(
     Args:
         text: The document.
         tables: The tables to express.
-        moves: Where moved settings are in the text.
+        moves: The places of moved settings in the text.
         cuts_top: Cut out keys before the first header, too: in place, they may get into the way of a header.
         moves_comments: Let comments go with the keys that are cut out, and not stay in their places.
     """

@@ -37,11 +37,11 @@ def snapshot(
     """Create a snapshot on an image, or take the present one with that key; remove a new one if the block fails.
 
     Args:
-        snapshotter: Where the image is unpacked.
+        snapshotter: The snapshotter in which the image is unpacked.
         key: The key of the snapshot.
         parent: The chain id of the image.
         kind: VIEW, or ACTIVE for a fork.
-        target: Where the caller mounts it, as its label says from then on.
+        target: The directory on which the caller mounts it, as its label says from then on.
         manifest: The digest of the image's manifest, which a new fork keeps: `lamina images commit` builds on it.
 
     Yields:
@@ -125,7 +125,7 @@ def unmount_image(client: Client, target: str) -> bool:
         try:
             found = [one for one in found if one.is_mounted_as(mount)][:1]
         except NotFound as error:  # another process has unmounted and removed it since it was found
-            raise NotFound(f"nothing is mounted on {target} any more") from error
+            raise NotFound(f"nothing is mounted on {target} now") from error
         if not found:
             raise FailedPrecondition(
                 f"what is mounted on {target} was not mounted by lamina images mount: unmount it with "

@@ -209,7 +209,7 @@ def _status(plugin: RemotePlugin) -> str:
 
 
 def _block(title: str, values: Iterable[str]) -> list[str]:
-    """Return a title and its values, one a line, or nothing if there are no values."""
+    """Return a title and its values, one per line; nothing if there are no values."""
     return [f"{f'{title}:' if not row else '':14} {one_line(value)}" for row, value in enumerate(values)]
 
 

@@ -59,7 +59,7 @@ def from_plan(plan: Plan, dry_run: DryRun, uri: str, disabled_at: str = "") -> A
         plan: The plan of the host.
         dry_run: The predicted result of the plan.
         uri: The plugin.
-        disabled_at: Where `disabled_plugins` was set, as `<file>:<line>`; "" if unknown.
+        disabled_at: The place that set `disabled_plugins`, as `<file>:<line>`; "" if unknown.
     """
     refused = (f"The host would not start: {dry_run.refusal}",) if dry_run.refusal else ()
     link = _left_out(plan, uri, disabled_at)

@@ -106,8 +106,8 @@ def write_table(header: Sequence[str], rows: Iterable[Sequence[str]], whole: int
     Args:
         header: The names of the columns.
         rows: The texts of each row's cells.
-        whole: How many columns, from the first, have names for use in other commands. They are never cut: they
-            fold if the others are as narrow as can be.
+        whole: The number of columns, from the first, with names for use in other commands. They are never cut:
+            they fold if the others are as narrow as can be.
     """
     write("\n".join(table_lines(header, rows, terminal_width(), whole)))
 

@@ -42,7 +42,7 @@ class Blobs:
 
         Args:
             directory: The directory, whose names are durable. The caller closes it.
-            labels: Where labels are kept; None to drop them.
+            labels: Keeps the labels; None to drop them.
         """
         self._directory = directory
         self._labels = labels if labels is not None else _NoLabels()

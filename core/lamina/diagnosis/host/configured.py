@@ -135,7 +135,7 @@ class ConfiguredHost:
 
         Args:
             host_pid: The process of the running host; None if none runs.
-            seconds: How long each plugin may take.
+            seconds: The deadline of each plugin, in seconds.
             whole: Whether to examine all of its data too.
             only: URI of the only snapshotter to include; "" for all.
         """

@@ -23,7 +23,7 @@ def snapshotter_id(name: str, found: Prepared | None) -> str:
 
     Args:
         name: The name.
-        found: What the configuration makes of a host; None if it cannot be read.
+        found: The host that the configuration describes; None if it cannot be read.
     """
     names = {} if found is None else snapshotter_names(found)
     if name in names:

@@ -58,7 +58,7 @@ def gather(
     """Gather the evidence. Data roots come first, so that snapshots created meanwhile have a record.
 
     Args:
-        places: Where the host keeps its data.
+        places: The directories in which the host keeps its data.
         contents: Reads the metastore or a copy of it; returns None if there is none.
         host_pid: The process of the running host; None if none runs.
         options: See `Evidence.options`.

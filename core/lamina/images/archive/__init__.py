@@ -1,6 +1,6 @@
 """Image archives: read and write OCI layouts, as directories and tar files, and the archives of `docker save`.
 
-Archives come from strangers. Nothing is extracted: blobs are read where they are, beneath a descriptor of the
+Archives are not trusted. Nothing is extracted: blobs are read where they are, beneath a descriptor of the
 layout's directory or at their offsets in the archive, and are verified while they are copied.
 """
 

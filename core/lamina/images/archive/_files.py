@@ -14,9 +14,9 @@ MAX_READ: Final = 1 << 30
 """Bytes of documents that are read from one archive, with all repetitions. A thousand images of a hundred layers
 have 40 MiB of documents, and each is read some five times."""
 _OVERHEAD: Final = 4 << 10
-"""The least number of those bytes that a document counts for: reading a small one takes as long as that."""
+"""Minimum number of those bytes that a document counts for: reading a small one takes as long."""
 _SHOWN: Final = 100
-"""Characters of a name that a message shows."""
+"""Maximum number of characters of a name in a message."""
 
 
 class ArchiveFiles(abc.ABC):

@@ -36,7 +36,7 @@ class ArchivedImages(Incoming):
 
         Args:
             source: The archive.
-            content: Where the blobs go.
+            content: The store for the blobs.
             names: Names for the archive's only image, in place of those that it gives.
             platform: Of an image for several platforms, the one to import; None for the host's.
             all_platforms: Import all that the archive has instead.
@@ -100,8 +100,8 @@ def import_images(
 
     Args:
         source: The archive.
-        content: Where the blobs go.
-        images: Where the names go. A name that is there already stands for the new image afterwards.
+        content: The store for the blobs.
+        images: The store for the names. A name that is there already stands for the new image afterwards.
         names: Names for the archive's only image, in place of those that it gives.
         platform: Of an image for several platforms, the one to import; None for the host's.
         all_platforms: Import all that the archive has instead.

@@ -32,7 +32,7 @@ def open_source(
 
     Args:
         path: The directory or file. Symbolic links are followed here, and nowhere in it.
-        directory: Where a compressed archive is decompressed: a directory on a disk, for it may be large.
+        directory: The directory in which a compressed archive is decompressed: on a disk, since it may be large.
         limit: Its maximum size then, in bytes.
 
     Raises:

@@ -16,7 +16,7 @@ from lamina.layers import Entry, EntryType, TarReader, open_layer
 MAX_FILES: Final = 50_000
 """Maximum number of entries of an image archive: more than a hundred images of a hundred layers each have."""
 MAX_NAMES: Final = 8 << 20
-"""Bytes that all names of files, and of files that links lead to, may have together."""
+"""Maximum size of all names of files, and of link targets, together, in bytes."""
 _MAX_LINKS: Final = 8
 """Maximum number of links from a name to its file. Archives of `docker save` have one, for shared layers."""
 _LINKS: Final = frozenset({EntryType.SYMLINK, EntryType.HARD_LINK})

@@ -11,7 +11,7 @@ from lamina.fs import write_all
 from lamina.layers import LayerStream
 
 MAX_UNCOMPRESSED: Final = 64 << 30
-"""Bytes that a compressed archive may have when it is not compressed, unless told otherwise."""
+"""Default maximum size of a compressed archive once it is decompressed, in bytes."""
 _PIECE: Final = 1 << 20
 
 
@@ -20,7 +20,7 @@ def decompress(stream: LayerStream, directory: str, limit: int) -> int:
 
     Args:
         stream: The archive.
-        directory: Where the file is made. Its space is free again when the descriptor is closed.
+        directory: The directory in which the file is made. Its space is freed when the descriptor is closed.
         limit: Maximum number of bytes to write.
 
     Raises:

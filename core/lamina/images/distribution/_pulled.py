@@ -50,7 +50,7 @@ class PulledImage(Incoming):
         Args:
             reference: The tag or the digest of the image.
             repository: The repository.
-            content: Where the blobs go.
+            content: The store for the blobs.
             lease: Gets every blob before it is looked for.
             name: The full name that the image gets; "" for that of `reference`.
             platform: Of an image for several platforms, the one to pull; None for the host's.

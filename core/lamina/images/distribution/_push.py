@@ -33,15 +33,15 @@ class Push:
     def run(self, target: Descriptor) -> Descriptor:
         """Push an image.
 
-        What the repository has is not sent, and what another repository of the registry has is taken from there,
-        if the labels of the blob say so.
+        Blobs that the repository has are not sent. One that another repository of the registry has, according to
+        its labels, is taken from there.
 
         Args:
             target: A manifest or an index. Of an index whose manifests are not all there, a new one with the rest
                 is pushed, or its only manifest.
 
         Returns:
-            What the tag stands for now.
+            The descriptor that the tag stands for now.
 
         Raises:
             FailedPrecondition: Layers are missing.

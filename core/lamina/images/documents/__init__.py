@@ -1,6 +1,6 @@
 """OCI image documents: manifests, indexes and image configurations, in OCI's and in Docker's media types.
 
-Documents come from strangers. `decode` methods verify digest and size, limit what they read (`MAX_BYTES`,
+Documents are not trusted. `decode` methods verify digest and size, limit what they read (`MAX_BYTES`,
 `MAX_VALUES`, `MAX_DEPTH`, `MAX_LAYERS`), check every type, and refuse what two programs could understand
 differently: duplicate keys, a document that is both a manifest and an index (CVE-2021-41190), a media type that
 contradicts the descriptor's.

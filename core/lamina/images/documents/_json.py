@@ -1,4 +1,4 @@
-"""JSON of strangers: bounded, strict, and with one meaning."""
+"""JSON that is not trusted: bounded, strict, and with one meaning."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def decode(data: bytes, descriptor: Descriptor, kind: str, types: Collection[str
 
     Args:
         data: The whole document.
-        descriptor: What was said of it.
-        kind: What it is, for messages.
+        descriptor: Its expected descriptor.
+        kind: The kind of document, for messages.
         types: The media types that it may have.
 
     Raises:

@@ -58,10 +58,10 @@ class LayerUnpacker:
             rebased: Make the snapshot without its parent, which need not be there yet.
 
         Returns:
-            What to commit, or to discard by its key.
+            The active snapshot to commit, or to discard by its key.
 
         Raises:
-            ParentNeeded: What comes out depends on the parent, and `rebased` is true.
+            ParentNeeded: The result depends on the parent, and `rebased` is true.
             InvalidArgument: The layer is malformed, or is not the one that the image means.
             NotFound: Its blob or its parent is missing.
         """
@@ -91,13 +91,13 @@ class LayerUnpacker:
 
         Args:
             active: The layer.
-            below: What this returned for the parent; None if it was not adapted.
+            below: The result of this method for the parent; None if it was not adapted.
 
         Returns:
             The attributes of the root directory after the commit, if they are known.
 
         Raises:
-            ParentNeeded: It cannot be, and was discarded: apply it again with its parent.
+            ParentNeeded: It cannot be adapted, and was discarded: apply it again with its parent.
         """
         applied = active.applied
         if applied is None:

@@ -28,7 +28,7 @@ class Unpacker:
         """Unpack with an applier.
 
         Args:
-            content: Where the blobs of images are.
+            content: Has the blobs of images.
             applier: Applies their layers.
         """
         self._content = content
@@ -46,15 +46,16 @@ class Unpacker:
     ) -> str:
         """Make the snapshots of an image, durably if the snapshotter's commits are.
 
-        If it fails or is killed, the layers committed before stay. The next call goes on after them, and removes
-        what was unfinished.
+        If it fails or is killed, the layers committed before stay. The next call continues after them, and removes
+        unfinished ones.
 
         Args:
             manifest: The image's manifest.
             config: Its configuration.
-            destination: Where to make them.
+            destination: The snapshotter to make them in.
             progress: Gets the progress of each layer.
-            arrivals: Tells when blobs arrive; each layer is unpacked as soon as it is there. None if all are.
+            arrivals: Reports blobs when they arrive; each layer is unpacked as soon as it is there. None: all are
+                there.
 
         Returns:
             The name of the topmost snapshot: its chain id; "" if the image has no layers.
@@ -87,7 +88,7 @@ class Unpacker:
 
         Args:
             layers: The layers of an image, from the lowest up.
-            destination: Where the image will be unpacked.
+            destination: The snapshotter in which the image will be unpacked.
         """
         missing = destination.missing(layers)
         there = layers[: len(layers) - len(missing)]

@@ -10,12 +10,12 @@ from lamina.errdefs import FailedPrecondition
 
 
 class Whiteouts(enum.Enum):
-    """The ways in which a directory shows that a layer deletes something of the layers below."""
+    """The ways to apply a layer's deletions of files of the layers below."""
 
     DELETE = "delete"
-    """It no longer has it: the directory has the whole tree."""
+    """The files are removed: the directory has the whole tree."""
     OVERLAY = "overlay"
-    """It has the marks of overlayfs: it is an upper directory, on which no overlay is mounted."""
+    """Marks of overlayfs hide the files: the directory is an upper one, on which no overlay is mounted."""
 
 
 @attrs.frozen

@@ -25,7 +25,7 @@ from lamina.layers.tar import TarReader
 _OPERATION: Final = "apply the layer"
 _LIMITS: Final = Limits()
 _CHECKED: Final = 64
-"""Entries between two looks at whether the call was cancelled."""
+"""Entries between two checks whether the call was cancelled."""
 _SPECIAL: Final = 0o7000
 """Set-user-ID, set-group-ID and sticky."""
 _STATUS: Final = "/proc/self/status"
@@ -53,14 +53,14 @@ def apply_layer(
     Args:
         stream: The layer, at its start. The caller closes it.
         root_fd: The descriptor of the directory.
-        whiteouts: How the directory shows what the layer deletes.
+        whiteouts: The way to apply deletions.
         parent_fd: For `Whiteouts.OVERLAY`, the descriptor of a read-only view of the layers below.
         is_lowest: Whether there are no layers below; then nothing is deleted or looked up.
-        limits: What the layer may write.
-        progress: Called now and then with `LayerStream.position`.
+        limits: The limits of what the layer may write.
+        progress: Called from time to time with `LayerStream.position`.
 
     Raises:
-        InvalidArgument: The layer is malformed, or has something that no tree can have.
+        InvalidArgument: The layer is malformed, or has an entry that no tree can have.
         ParentNeeded: The layers below must be looked at, and `parent_fd` was not given.
         ResourceExhausted: The layer exceeds a limit, or the disk is full.
         FailedPrecondition: The directory has a mount point where the layer has a file.
@@ -92,7 +92,7 @@ def _open_tree(root_fd: int, whiteouts: Whiteouts, parent_fd: int | None, *, is_
 
 
 def _umask() -> int:
-    """Return the umask, which umask(2) cannot tell without changing it for all threads."""
+    """Return the umask, which umask(2) cannot read without changing it for all threads."""
     with open(_STATUS, encoding="utf-8", errors="replace") as file:
         return int(next(line.split()[1] for line in file if line.startswith("Umask:")), 8)
 
@@ -133,7 +133,7 @@ class _LayerWriter:
         )
 
     def _delete(self, entry: Entry) -> bool:
-        """Do what a name with `.wh.` says; return False if the entry is a file of the tree after all."""
+        """Carry out the deletion that a `.wh.` name means; return False if the entry is a file of the tree."""
         path, name = split(entry.name)
         if is_of_aufs(entry.name):
             return True

@@ -64,7 +64,7 @@ class Tree(abc.ABC):
 
         Args:
             path: The path.
-            time: The modification time of what is made, in nanoseconds.
+            time: The modification time of new directories, in nanoseconds.
 
         Raises:
             InvalidArgument: A file on the path is not a directory, or there are too many symbolic links.
@@ -84,7 +84,7 @@ class Tree(abc.ABC):
         """Make a directory, or return the one of the name. Anything else of the name is replaced.
 
         Args:
-            parent: Where to make it.
+            parent: The directory to make it in.
             name: Its name.
             mode: Its mode, to which its owner's permissions are added, and of which the umask takes some away.
 

@@ -21,7 +21,7 @@ def walk(fd: int, visit: Callable[[int, Sequence[str]], list[str]]) -> None:
         Aborted: A directory was moved meanwhile.
         Canceled, DeadlineExceeded: The current call ended.
         OSError: A directory cannot be opened.
-        Exception: What `visit` raised.
+        Exception: Any exception of `visit`.
     """
     check = current().check
     with TreeCursor(".", open_within_mount, dir_fd=fd) as cursor:
@@ -40,11 +40,11 @@ def walk(fd: int, visit: Callable[[int, Sequence[str]], list[str]]) -> None:
 
 
 def remove_entries(fd: int, is_removed: Callable[[int, bytes], bool]) -> list[str]:
-    """Remove some entries of a directory, and keep its times; return the names of its other directories.
+    """Remove some entries of a directory, and keep its times; return the names of the directories left in it.
 
     Args:
         fd: The descriptor of the directory.
-        is_removed: Tells which, given the inode number of the directory and a name in it.
+        is_removed: Returns whether to remove an entry, given the inode number of the directory and the name in it.
     """
     status = os.fstat(fd)
     directories = []

@@ -18,15 +18,15 @@ _NAMED: Final = frozenset({0x02, 0x08})
 """The tags of entries for a user and a group with an id."""
 _NO_ID: Final = 2**32 - 1
 _IS_NONE: Final = frozenset({errno.ENODATA, errno.EOVERFLOW})
-"""Errors of getxattr(2) for an attribute that was removed meanwhile, and for capabilities whose root user is none
-of the container's (capabilities(7), "Namespaced file capabilities")."""
+"""Errors of getxattr(2) for an attribute that was removed meanwhile, and for capabilities whose root user is not
+in the container (capabilities(7), "Namespaced file capabilities")."""
 
 
 def xattrs(file: int | str) -> dict[bytes, bytes]:
     """Return the extended attributes of a file, less those that overlayfs keeps for itself.
 
-    What they grant to users and groups that are none of the container's is left out, if the mount shows the file
-    with the container's.
+    If the mount shows the file with a container's owners, access for users and groups outside the container is
+    left out.
 
     Args:
         file: A descriptor, or a path at whose end a symbolic link is not followed.

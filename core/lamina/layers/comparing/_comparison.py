@@ -98,11 +98,11 @@ class Comparison:
         """Write the entries of the layer that turns the earlier tree into the later one.
 
         Args:
-            writer: Where to write them. It is not closed.
+            writer: The writer to add them to. It is not closed.
             source_date_epoch: The time of directories, and the latest time that a file gets, in seconds since 1970
                 (the environment variable SOURCE_DATE_EPOCH of reproducible-builds.org). By default that of the
                 newest file in the layer, to the nanosecond.
-            progress: Called now and then with the number of bytes of file data that are done.
+            progress: Called from time to time with the number of bytes of file data that are done.
 
         Returns:
             The number of entries; 0 if the trees are equal.

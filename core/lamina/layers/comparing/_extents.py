@@ -20,9 +20,9 @@ _LAST: Final = 0x1
 _UNWRITTEN: Final = 0x800
 _HARMLESS: Final = _LAST | _UNWRITTEN | 0x1000 | 0x2000
 """linux/fiemap.h: the last extent, one of zeros, merged ones, shared ones. With any other flag the place of the
-data does not tell what it is: the data has no place yet, or is compressed, encrypted or part of a larger block."""
+data does not identify it: the data has no place yet, or is compressed, encrypted or part of a larger block."""
 _MOST: Final = 256
-"""Extents of a file that are looked at; one with more is read."""
+"""Maximum number of extents of a file that are compared; a file with more is read."""
 _MAP: Final = struct.Struct("=QQIIII")
 _EXTENT: Final = struct.Struct("=QQQ16xI12x")
 _NONE: Final = frozenset({errno.ENOTTY, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
@@ -59,7 +59,7 @@ def share_data(one: int, other: int) -> bool:
 
 
 def _extents(fd: int) -> list[tuple[int, int, int, int]] | None:
-    """Return offset, place, length and flags of a file's extents; None if they do not tell what the data is.
+    """Return offset, place, length and flags of a file's extents; None if they do not identify the data.
 
     Places are addresses in the whole btrfs, whatever number of devices it has.
     """

@@ -1,4 +1,4 @@
-"""Compare two files that are no directories."""
+"""Compare two files other than directories."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ CHUNK: Final = 1 << 20
 def open_file(name: str, directory: int) -> int:
     """Open a regular file for reading, and return its descriptor.
 
-    If it was replaced by something else meanwhile, such as a device that does something when it is opened, that is
-    not opened.
+    If it was replaced meanwhile, the replacement is not opened: it may be a device that acts when it is opened.
 
     Raises:
         FileNotFoundError: There is no regular file of the name.
@@ -40,7 +39,7 @@ def open_file(name: str, directory: int) -> int:
 
 @attrs.frozen(eq=False, repr=False)
 class FileComparer:
-    """Compares files of two trees that have the same name and type, and are no directories."""
+    """Compares files of two trees, other than directories, that have the same name and type."""
 
     is_one_btrfs: bool
     """True if both trees are on one btrfs."""

@@ -1,4 +1,4 @@
-"""Overlays: where the changes are that one makes to another.
+"""Overlays: the directories that have the changes from one to another.
 
 An upper directory has every name that may differ from the layers below, and marks directories through which they
 do not show (Documentation/filesystems/overlayfs.rst).
@@ -25,7 +25,7 @@ def layers_on_top(lower: Sequence[Mount], upper: Sequence[Mount]) -> tuple[str, 
     """Return the directories of two overlays that lie above the layers that both have.
 
     Returns:
-        The directories; those of each overlay topmost first. None if the mounts are no overlays, have no layer in
+        The directories; those of each overlay topmost first. None if the mounts are not overlays, have no layer in
         common, or enough others that walking both trees is cheaper.
     """
     below, above = _layers(lower), _layers(upper)
@@ -54,7 +54,7 @@ def _layers(mounts: Sequence[Mount]) -> tuple[str, ...] | None:
 
 
 def _is_beyond(option: str) -> bool:
-    """Return whether an option of an overlay makes it show more than its directories say."""
+    """Return whether an option of an overlay makes it show more than its directories have."""
     return option.startswith("datadir+=") or "::" in option or "nfs_export=on" in option
 
 

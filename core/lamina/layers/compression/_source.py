@@ -23,7 +23,7 @@ class Source:
 
         Args:
             fd: The file. It stays the caller's, as does its position.
-            offset: Where the range starts, in bytes.
+            offset: The start of the range, in bytes.
             size: Bytes in the range.
         """
         self._check = current().check
@@ -67,7 +67,7 @@ class Source:
         """Pass over the next bytes without reading them.
 
         Returns:
-            How many were passed over: fewer than `size` only at the end.
+            The number passed over: fewer than `size` only at the end.
         """
         buffered = min(size, len(self._buffer) - self._used)
         self._used += buffered

@@ -47,7 +47,7 @@ class LayerStream:
         """Fill a buffer with the next bytes.
 
         Returns:
-            How many bytes were written to the buffer: fewer than it holds only at the end.
+            The number of bytes written to the buffer: fewer than it holds only at the end.
 
         Raises:
             Error: As for `read`.
@@ -60,7 +60,7 @@ class LayerStream:
         """Pass over the next bytes; those of an uncompressed layer are not even read.
 
         Returns:
-            How many bytes were passed over: fewer than `size` only at the end.
+            The number of bytes passed over: fewer than `size` only at the end.
 
         Raises:
             Error: As for `read`.
@@ -104,7 +104,7 @@ def open_layer(fd: int, *, offset: int = 0, size: int) -> LayerStream:
     Args:
         fd: The file that has the layer. It stays the caller's, who closes it after the stream; its position is
             neither used nor changed.
-        offset: Where the layer starts in the file, in bytes.
+        offset: The start of the layer in the file, in bytes.
         size: The bytes of the layer in the file.
 
     Raises:

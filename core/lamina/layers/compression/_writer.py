@@ -18,7 +18,7 @@ class Encoder(Protocol):
     """Compresses one stream."""
 
     def compress(self, data: bytes | memoryview, /) -> bytes | memoryview:
-        """Take data, and return what is compressed of it so far."""
+        """Take data, and return the compressed bytes that are ready."""
 
     def flush(self) -> bytes:
         """Return the rest."""
@@ -38,14 +38,14 @@ class LayerWriter:
 
         Args:
             write: Called with the compressed bytes, one piece after the other. It must not keep a piece.
-            compression: How to compress it.
+            compression: The compression.
         """
         import hashlib
 
         self.size = 0
         """Compressed bytes so far."""
         self.uncompressed_size = 0
-        """Uncompressed bytes so far, less than a chunk behind what was written."""
+        """Uncompressed bytes compressed so far: all that were written, but for less than a chunk."""
         self._write = write
         self._encoder = _new_encoder(compression)
         self._diff_id = hashlib.sha256()
@@ -80,7 +80,7 @@ class LayerWriter:
         del self._buffer[:full]
 
     def close(self) -> None:
-        """Write what is left. What the bytes were written to stays open."""
+        """Write the rest. The destination of the bytes stays open."""
         self._compress(bytes(self._buffer))
         self._buffer.clear()
         self._emit(self._encoder.flush())

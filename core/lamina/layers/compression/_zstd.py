@@ -107,7 +107,7 @@ class _Frames:
 
 
 def _header_size(descriptor: int) -> int:
-    """Return how many bytes of a frame's header follow its descriptor (RFC 8878, 3.1.1.1)."""
+    """Return the number of bytes of a frame's header that follow its descriptor (RFC 8878, 3.1.1.1)."""
     is_single_segment = bool(descriptor & 0x20)
     content_size = (1 if is_single_segment else 0, 2, 4, 8)[descriptor >> 6]
     dictionary = (0, 1, 2, 4)[descriptor & 3]

@@ -27,7 +27,7 @@ class Buffer:
 
         Args:
             stream: The archive.
-            hashed: Whether to hash it. If not, what is passed over is not even read, unless it is compressed.
+            hashed: Whether to hash it. If not, bytes that are passed over are not even read, unless compressed.
             progress: Called with the stream's position each time that a chunk was read.
         """
         import hashlib
@@ -69,7 +69,7 @@ class Buffer:
         return self.chunk[self.at : self.at + size]
 
     def ensure(self, size: int) -> bool:
-        """Read until the chunk has so many unused bytes; return False if the archive ends before."""
+        """Read until the chunk has this many unused bytes; return False if the archive ends before."""
         while len(self.chunk) - self.at < size:
             if not self._fill():
                 return False
@@ -79,7 +79,7 @@ class Buffer:
         """Return the next bytes.
 
         Raises:
-            Malformed: The archive has not so many.
+            Malformed: The archive has fewer.
         """
         if not self.ensure(size):
             raise Malformed("the archive ends inside it")
@@ -103,7 +103,7 @@ class Buffer:
         """Pass over the next bytes.
 
         Returns:
-            How many they were: fewer than `size` only at the end.
+            Their number: fewer than `size` only at the end.
         """
         left = size
         while left > (buffered := len(self.chunk) - self.at):
@@ -126,7 +126,7 @@ class Buffer:
         self._is_drained = True
 
     def _fill(self) -> bool:
-        """Read on, and keep what was not used; return False at the end of the archive."""
+        """Read on, and keep unused bytes; return False at the end of the archive."""
         self._check()
         data = self._stream.read(CHUNK)
         if self._progress:

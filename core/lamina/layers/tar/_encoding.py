@@ -89,7 +89,7 @@ def _path(entry: Entry) -> bytes:
 
 
 def _split(path: bytes) -> tuple[bytes, bytes]:
-    """Return the fields `prefix` and `name` of a path; two times b"" if they cannot hold it."""
+    """Return the fields `prefix` and `name` of a path; both are b"" if they cannot hold it."""
     if _fits(path):
         return b"", path
     slash = path.find(b"/", max(1, len(path) - _NAME - 1), min(_PREFIX + 1, len(path) - 1))
@@ -101,7 +101,7 @@ def _fits(name: bytes) -> bool:
 
 
 def _replacement(name: bytes) -> bytes:
-    """Return what a header has in place of a name that its extended header has.
+    """Return the substitute in a header for a name that is in its extended header.
 
     It does not end with a slash, by which some programs know directories.
     """

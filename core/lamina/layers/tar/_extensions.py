@@ -12,7 +12,7 @@ from lamina.layers.tar._malformed import Malformed
 from lamina.layers.tar._pax import SPARSE_KEYS, Records, apply_records, check_name, parse_records
 
 MAX_BYTES: Final = 1 << 20
-"""Bytes of such a header's data. Go's `archive/tar`, and containerd with it, reads no more either."""
+"""Bytes of such a header's data. Go's `archive/tar`, and so containerd, has the same limit."""
 _PAX, _SOLARIS, _GLOBAL, _LONG_NAME, _LONG_LINK = b"x", b"X", b"g", b"L", b"K"
 EXTENSIONS: Final = frozenset({_PAX, _SOLARIS, _GLOBAL, _LONG_NAME, _LONG_LINK})
 """The types of such headers."""

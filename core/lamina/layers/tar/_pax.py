@@ -107,7 +107,7 @@ def _check_xattr(name: bytes, value: bytes) -> None:
 
 
 def check_name(value: bytes, what: str) -> bytes:
-    """Return a name that no header limits.
+    """Return a name from an extended header unchanged.
 
     Raises:
         Malformed: It is longer than `MAX_NAME`, or has a NUL.
@@ -123,7 +123,7 @@ def decimal(value: bytes, what: str, limit: int) -> int:
     """Return a decimal number from 0 to a limit.
 
     Raises:
-        Malformed: It is none.
+        Malformed: It is not one.
     """
     if not value.isdigit() or len(value) > _LENGTH_DIGITS:
         raise Malformed(f"the {what}, {value[:64]!r}, is not a decimal number from 0 to {limit}")
@@ -136,7 +136,7 @@ def parse_time(value: bytes, what: str) -> int:
     """Return a time in seconds, with an optional fraction, as nanoseconds. More than nine digits are cut off.
 
     Raises:
-        Malformed: It is none, or the kernel has no such time.
+        Malformed: It is not one, or the kernel has no such time.
     """
     whole, point, fraction = value.removeprefix(b"-").partition(b".")
     if not whole.isdigit() or len(whole) > _LENGTH_DIGITS or (fraction and not fraction.isdigit()):
@@ -148,7 +148,7 @@ def parse_time(value: bytes, what: str) -> int:
 
 
 def format_time(time: int) -> bytes:
-    """Return a time, given in nanoseconds, in seconds with a fraction, which has no digits more than it needs."""
+    """Return a time, given in nanoseconds, in seconds, with a fraction without trailing zeros."""
     seconds, nanoseconds = divmod(abs(time), SECOND)
     fraction = (b".%09d" % nanoseconds).rstrip(b"0").rstrip(b".")
     return b"%b%d%b" % (b"-" if time < 0 else b"", seconds, fraction)

@@ -6,7 +6,7 @@ import os
 from typing import Final
 
 _LONGEST: Final = 200
-"""Bytes of a name that messages show."""
+"""Maximum number of bytes of a name in a message."""
 
 
 def quoted(name: bytes) -> str:

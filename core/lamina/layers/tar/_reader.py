@@ -20,11 +20,11 @@ from lamina.layers.tar._sparse import read_old, read_pax
 _ZEROS: Final = bytes(BLOCK)
 _OLD_SPARSE: Final = b"S"
 _MAX_EXTENSIONS: Final = 64
-"""Such headers before one entry. Three are usual."""
+"""Maximum number of such headers before one entry. Three are usual."""
 
 
 class TarReader:
-    """Reads the entries of a tar archive, from start to end, and hashes every byte of it, unless told otherwise.
+    """Reads the entries of a tar archive, from start to end, and hashes every byte of it unless `hashed` is false.
 
     Iterate over the entries. `copy_to` or `read` uses the data of the current one; otherwise it is passed over.
     After the last entry, `digest` is that of the whole archive: the diff ID of the layer.
@@ -76,7 +76,7 @@ class TarReader:
         return self
 
     def __next__(self) -> Entry:
-        """Return the next entry, after what was not used of the last one's data.
+        """Return the next entry, after passing over unused data of the last one.
 
         Raises:
             InvalidArgument: The archive, or the compressed data, is malformed; the message names entry and offset.
@@ -246,7 +246,7 @@ class TarReader:
         )
 
     def _name(self) -> bytes:
-        """Return the name of the current entry, or what is known of the next one's."""
+        """Return the name of the current entry, or the known part of the next one's."""
         if self._entry:
             return self._entry.name
         at = self._header - self._buffer.before

@@ -33,11 +33,11 @@ class TarWriter:
         """Write one file.
 
         Args:
-            entry: What it is. Holes and `atime` are not written; a directory's name may lack its slash.
+            entry: The file. Holes and `atime` are not written; a directory's name may lack its slash.
             data: The content of a file, in pieces: `entry.size` bytes in all.
 
         Raises:
-            FailedPrecondition: No archive that others can read has such an entry. Nothing was written of it.
+            FailedPrecondition: Other programs could not read this entry. Nothing of it was written.
             Aborted: The data has another size. The archive cannot be continued.
         """
         size = entry.size if entry.type is EntryType.FILE else 0
@@ -54,7 +54,7 @@ class TarWriter:
             self._write(_ZEROS[: -size % BLOCK])
 
     def close(self) -> None:
-        """Write the end of the archive, two blocks of zeros. What the bytes were written to stays open."""
+        """Write the end of the archive, two blocks of zeros. The destination of the bytes stays open."""
         self._write(_ZEROS)
 
 

@@ -1,4 +1,4 @@
-"""The messages on the socket of a worker, one a packet.
+"""The messages on the socket of a worker, one per packet.
 
 The owner sends a request with its descriptors. The worker answers with any number of `Working` and `Output`, and
 one of the others. All are JSON arrays, `[KIND, FIELDS]`, except `Output`, which is raw bytes after a NUL. Packets
@@ -93,7 +93,7 @@ _DECODERS: Final[dict[str, Callable[[Any], object]]] = {
     "compression": Compression,
     "root": lambda attributes: attributes and tuple(attributes),
 }
-"""Functions that decode the fields that are not what JSON makes of them."""
+"""Functions that decode the fields whose types JSON does not have."""
 
 
 def encode(message: Request | Working | Result) -> bytes:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 IDLE_SECONDS: Final = 30.0
 """The time in seconds for which idle processes are kept: each takes as much memory as a small host."""
 _SECONDS: Final = 0.1
-"""The interval at which a call that waits for a process looks whether it was cancelled."""
+"""The interval at which a call that waits for a process checks whether it was cancelled."""
 
 
 class WorkerDiffer(Differ):
@@ -34,8 +34,8 @@ class WorkerDiffer(Differ):
 
         Args:
             processes: Maximum number of processes. More than two are no faster on one disk.
-            limits: What one layer may write; `Limits()` by default.
-            idle_seconds: How long idle processes are kept.
+            limits: The limits of what one layer may write; `Limits()` by default.
+            idle_seconds: The time for which idle processes are kept.
         """
         self._processes = processes
         self._limits = limits
@@ -161,7 +161,7 @@ class WorkerDiffer(Differ):
             worker.close()
 
     def _stop_timer(self) -> None:
-        """Have idle processes not ended. The caller has the lock."""
+        """Keep idle processes running. The caller has the lock."""
         if self._ending is not None:
             self._ending.cancel()
 

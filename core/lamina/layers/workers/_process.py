@@ -67,7 +67,7 @@ def _exit_with_owner(fd: int) -> None:
 
 
 def _work(connection: socket.socket, packet: bytes, fds: list[int]) -> Result:
-    """Do what is asked. Its descriptors are closed before the answer, after which the owner may unmount."""
+    """Carry out a request. Its descriptors are closed before the answer, after which the owner may unmount."""
     with contextlib.ExitStack() as stack:
         for fd in fds:
             stack.callback(os.close, fd)
@@ -114,7 +114,7 @@ def _compare(connection: socket.socket, request: CompareRequest, fds: list[int])
 
 
 class _Progress:
-    """Reports progress, now and then."""
+    """Reports progress from time to time."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection

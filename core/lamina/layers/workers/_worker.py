@@ -42,7 +42,7 @@ _PROGRAM: Final = (
     "import sys; sys.path[:] = sys.argv[2:]; "
     "from lamina.layers.workers._process import main; main(int(sys.argv[1]))"
 )
-"""Run without the module `site`, whose work `sys.path` has in it: that halves the time of a start."""
+"""Runs without the module `site`, whose result is passed on in `sys.path`: that halves the time of a start."""
 
 
 class Worker:
@@ -120,7 +120,7 @@ class Worker:
         progress: Callable[[int], object] | None,
         write: Callable[[bytes | memoryview], object] | None,
     ) -> Answer:
-        """Send a request; return the last answer, after what was written. Without one, the process ends."""
+        """Send a request; return the last answer, after all output. Without one, the process ends."""
         call = current()
         unregister = call.on_cancel(self.kill)
         answered = False

@@ -14,7 +14,7 @@ from lamina.errdefs import Unavailable
 
 T = TypeVar("T")
 SECONDS: Final = 10.0
-"""Seconds in which a snapshotter has to answer."""
+"""Seconds within which a snapshotter has to answer."""
 
 
 @attrs.frozen
@@ -49,7 +49,7 @@ class Answers:
 
         Raises:
             Unavailable: The snapshotter does not answer.
-            BaseException: What the snapshotter raises.
+            BaseException: Any exception of the snapshotter.
             Canceled, DeadlineExceeded: The current call ended.
         """
         if self.is_silent(name):
@@ -102,7 +102,7 @@ def _produce(
     wanted: queue.SimpleQueue[bool],
     answers: queue.SimpleQueue[_Part[T]],
 ) -> None:
-    """Answer each request with the next item, until there is none or no more is wanted."""
+    """Answer each request with the next item, until none is left or wanted."""
     with use(context):
         try:
             items = iter(produce())

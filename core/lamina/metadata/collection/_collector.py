@@ -25,7 +25,7 @@ from lamina.snapshots import Info, Snapshotter
 
 
 class Collector(GarbageCollector):
-    """Marks what is needed, then removes the rest, in short steps between which everything else goes on."""
+    """Marks the things that are needed, then removes the rest, in short steps between which other calls run."""
 
     def __init__(
         self,
@@ -42,14 +42,14 @@ class Collector(GarbageCollector):
         Args:
             metadata: The names of images, leases, and the labels of blobs.
             content: The blobs.
-            snapshotters: Returns the snapshotters that work, with their ids, and raises afterwards if there are
+            snapshotters: Yields the snapshotters that work, with their ids, and raises at the end if there are
                 others: then no blobs are removed, since their snapshots may need them.
             grace: See `grace`.
             namespaces: Returns namespaces with snapshots. The metadata need not know them, if an older lamina
                 wrote them, or the metadata was lost.
             unused: Returns the snapshots of snapshotters that are not used at present, each with the id and the
                 namespace. They stay, and so does what they refer to.
-            answer_seconds: Seconds in which a snapshotter has to answer, or it counts as one that does not work.
+            answer_seconds: Seconds within which a snapshotter has to answer; else it counts as not working.
         """
         self._sources = Sources(metadata, content, snapshotters, namespaces, unused, Answers(answer_seconds))
         self.grace = grace
@@ -114,14 +114,14 @@ class Collector(GarbageCollector):
         return [*references.chains(), *([step_to(target, how)] for how in self._reasons(target, listing, recent))]
 
     def _reasons(self, target: Node, listing: Listing, recent: Recent) -> Iterator[str]:
-        """Yield why something is kept besides what refers to it."""
+        """Yield the reasons why a thing is kept, other than references."""
         if self._sources.protection.is_held(target):
             yield "used by an operation"
         if target.kind != IMAGE and recent.is_young(target, recent.changed(target)):
             yield "made or changed a moment ago"
         if target.kind == BLOB:
             for error in listing.described_failures():
-                yield f"kept while snapshots cannot be listed, which may need it: {error}"
+                yield f"kept because snapshots that may need it cannot be listed: {error}"
 
     def _recent(self, listing: Listing, marking: Marking, needed: Marking) -> Recent:
         return Recent(self._sources, listing, marking, needed, lambda: self.grace)

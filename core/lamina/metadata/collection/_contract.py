@@ -17,8 +17,8 @@ class GarbageCollector(abc.ABC):
     def collect(self, *, dry_run: bool = False, content_only: bool = False) -> Iterator[Removed]:
         """Remove what nothing needs, and yield it; close an iterator that is not exhausted.
 
-        One collection runs at a time; others wait. Collections that are dry wait for none. A failure is part of
-        what is yielded, and the rest goes on.
+        One collection runs at a time; others wait. Dry runs wait for none. A failure is yielded like a removal,
+        and the collection continues.
 
         Args:
             dry_run: Remove nothing, and yield what would be removed.
@@ -31,7 +31,7 @@ class GarbageCollector(abc.ABC):
 
     @abc.abstractmethod
     def discard(self, digests: Collection[str]) -> None:
-        """Remove those of some blobs that nothing needs. What a temporary lease had is not protected by its age.
+        """Remove those of some blobs that nothing needs. Age protects no blob of a temporary lease.
 
         Args:
             digests: The blobs, which need not be there.
@@ -47,7 +47,7 @@ class GarbageCollector(abc.ABC):
 
     @abc.abstractmethod
     def why(self, name: str, namespace: str) -> Sequence[Chain]:
-        """Return what keeps a thing: the shortest chain of references for each thing that refers to it.
+        """Return the shortest chain of references to a thing, for each thing that refers to it.
 
         Args:
             name: The name of an image, a digest, or `<snapshotter>/<name>` of a snapshot.

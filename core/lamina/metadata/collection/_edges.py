@@ -14,20 +14,20 @@ from lamina.metadata.collection._sources import Sources
 
 
 class Edges:
-    """Finds what a thing refers to, as it is now."""
+    """Finds the things that a thing refers to, as it is now."""
 
     def __init__(self, sources: Sources, listing: Listing) -> None:
         """Find nothing yet.
 
         Args:
-            sources: Where labels are.
+            sources: Have the labels.
             listing: Has the snapshots and the back references.
         """
         self._sources = sources
         self._listing = listing
 
     def of(self, node: Node) -> Iterator[tuple[str, Node]]:
-        """Yield what a thing keeps, each with how it refers to it."""
+        """Yield the things that a thing keeps, each with the reference."""
         with contextlib.suppress(NotFound, InvalidArgument):  # a reference to what is not there, or cannot be
             yield from self._of(node)
         yield from self._listing.kept_by(node)

@@ -28,7 +28,7 @@ def _remove(sweep: Sweep, status: Status) -> Removed | None:
     try:
         if not sweep.dry_run:
             sweep.sources.content.abort(status.ref)
-    except (NotFound, RefLocked):  # committed, or gone on with
+    except (NotFound, RefLocked):  # committed, or continued
         return None
     except Error as error:
         return attrs.evolve(removed, error=str(error))

@@ -1,4 +1,4 @@
-"""The roots of the graph, and what of it must be read before it can be followed."""
+"""The roots of the graph, and the references that must be read before it can be followed."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Listing:
         """Read nothing yet; see `read`.
 
         Args:
-            sources: What to read.
+            sources: The metadata, the content store and the snapshotters to read.
             keeps_expired: Whether images and leases that have expired stay, and are roots like the others.
         """
         self._sources = sources
@@ -92,7 +92,7 @@ class Listing:
         yield from self._read_snapshots()
 
     def kept_by(self, node: Node) -> Iterator[tuple[str, Node]]:
-        """Yield what lives as long as a thing, with the labels that say so."""
+        """Yield the things that live as long as a thing, with the labels that say so."""
         yield from self._back.get(node, ())
         if node.namespace == EVERY:
             for namespace in self.namespaces:
@@ -102,7 +102,7 @@ class Listing:
                 yield label, other._replace(namespace=node.namespace)
 
     def described_failures(self) -> list[str]:
-        """Return what went wrong, each error once and with the snapshotter that it is about."""
+        """Return the failures, each error once and with its snapshotter."""
         return list(
             dict.fromkeys(f"snapshotter {name}: {error}" if name else error for _, name, error in self.failures)
         )

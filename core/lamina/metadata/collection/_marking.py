@@ -11,7 +11,7 @@ from lamina.metadata.collection._edges import Edges
 from lamina.metadata.collection._listing import STEP, Listing
 
 Found: TypeAlias = Callable[[Node, str, Node | None], object]
-"""Called with every reference that is met: the thing, how it is referred to, and by what (None for roots)."""
+"""Called with every reference that is met: its target, its name, and its source (None for roots)."""
 
 
 class Marking:
@@ -72,7 +72,7 @@ class Marking:
         self._queue.append(node)
 
     def follow(self) -> Iterator[None]:
-        """Mark what the marked things refer to, in steps."""
+        """Mark the things that marked ones refer to, in steps."""
         done = 0
         while self._queue:
             node = self._queue.popleft()

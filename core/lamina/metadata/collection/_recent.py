@@ -22,10 +22,10 @@ class Recent:
         """Mark nothing yet; see `mark`.
 
         Args:
-            sources: Where blobs are.
-            listing: What refers to others.
-            marking: Gets what is young, with all it refers to. It has nothing yet.
-            needed: What stays anyway.
+            sources: Have the blobs.
+            listing: Has the things that refer to others.
+            marking: Empty; gets the young things, with all that they refer to.
+            needed: The things that stay anyway.
             grace: Returns the seconds for which new things stay.
         """
         self._sources = sources
@@ -40,11 +40,11 @@ class Recent:
         yield from self._marking.mark(young, "made or changed a moment ago")
 
     def keeps(self, node: Node, changed: int) -> bool:
-        """Return whether a thing is young, or what is young refers to it.
+        """Return whether a thing is young, or a young one refers to it.
 
         Args:
             node: The thing; a blob without its namespace.
-            changed: When it was made or changed, in nanoseconds since 1970.
+            changed: The time of its last change, in nanoseconds since 1970.
         """
         return self._marking.has(node) or self.is_young(node, changed)
 

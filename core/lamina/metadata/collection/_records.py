@@ -39,10 +39,10 @@ class ImageUsage:
     namespace: str
     name: str
     own_content: int = 0
-    """That of blobs which nothing else needs."""
+    """That of blobs that nothing else needs."""
     shared_content: int = 0
     own_snapshots: int = 0
-    """That of committed snapshots which nothing else needs."""
+    """That of committed snapshots that nothing else needs."""
     shared_snapshots: int = 0
 
     @property
@@ -66,7 +66,7 @@ class Usage:
     snapshots: int
     """That of all committed snapshots in the keyspaces of images."""
     reclaimable: int
-    """That of what nothing refers to, however young."""
+    """That of things to which nothing refers, however young."""
     failures: Sequence[str] = ()
     """The snapshotters whose snapshots are not known, and why; they are not counted."""
 
@@ -86,7 +86,7 @@ class Step:
     """Empty for blobs that are needed in every namespace."""
     snapshotter: str = ""
     how: str = ""
-    """The reference by which the step before leads here, or the reason why it is a root."""
+    """The reference that leads here from the step before, or the reason why this is a root."""
 
 
 Chain: TypeAlias = Sequence[Step]

@@ -16,7 +16,7 @@ from lamina.metadata.collection._records import Removed
 from lamina.metadata.collection._sweep import UNREFERENCED, Sweep
 
 SECONDS: Final = 60.0
-"""Seconds in which a snapshotter has to remove a snapshot."""
+"""Seconds within which a snapshotter has to remove a snapshot."""
 
 
 def sweep_snapshots(sweep: Sweep) -> Iterator[Removed]:
@@ -36,7 +36,7 @@ def sweep_snapshots(sweep: Sweep) -> Iterator[Removed]:
 
 
 def sweep_failures(sweep: Sweep) -> Iterator[Removed]:
-    """Say which snapshots are not known. What they need is not known either, so blobs stay."""
+    """Report the snapshots that could not be listed. Their needs are unknown, so blobs stay."""
     for namespace, name, error in sweep.listing.failures:
         problem = f"cannot list its snapshots, so no blobs are removed: {error}"
         yield sweep.report(Removed("snapshot", "", namespace, name, error=problem))
@@ -76,7 +76,7 @@ def _remove(sweep: Sweep, keyspace: Keyspace, node: Node, listed: Listed) -> tup
     """Remove a snapshot.
 
     Returns:
-        What to report, whether it is gone, and whether the snapshotter can remove others.
+        The report, whether it is gone, and whether the snapshotter can remove others.
     """
     reason = "its owner has ended" if listed.is_abandoned else UNREFERENCED
     removed = Removed("snapshot", node.name, node.namespace, node.snapshotter, reason=reason)

@@ -1,4 +1,4 @@
-"""Removal of what is not marked."""
+"""Removal of things that are not marked."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def sweep_blobs(sweep: Sweep, only: Iterable[str] | None = None) -> Iterator[Rem
     """Remove blobs, in batches, and what earlier removals left behind.
 
     Args:
-        sweep: What all removals have in common.
+        sweep: The parts that all removals share.
         only: The digests of those that may be removed; None for all.
     """
     if not sweep.sources.collects_content:

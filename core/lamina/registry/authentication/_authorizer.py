@@ -22,9 +22,9 @@ Scopes = frozenset[str]
 
 
 class Authorizer:
-    """Knows what to send to a registry as `Authorization` for one repository. Any thread may use it.
+    """Makes the header `Authorization` of requests for one repository. Any thread may use it.
 
-    Tokens are kept in memory, by what they are for. The credentials are asked for when the registry wants to know.
+    Tokens are kept in memory, by their scopes. The credentials are asked for when the registry wants to know.
     """
 
     def __init__(self, registry: str, repository: str, client: Client, source: CredentialSource) -> None:
@@ -70,12 +70,12 @@ class Authorizer:
         Args:
             challenged: The URL of the request, which is the registry's own.
             challenges: The headers `WWW-Authenticate`.
-            scopes: What the request does.
+            scopes: The operations of the request.
             refused: The header that was sent.
 
         Raises:
             Unauthenticated: There is nothing else to send.
-            FailedPrecondition: The registry wants what lamina does not know.
+            FailedPrecondition: The registry wants a scheme that lamina does not know.
             Error: As `TokenService.token`.
         """
         found = parse_challenges(challenges)
@@ -88,7 +88,7 @@ class Authorizer:
         raise FailedPrecondition(f"registry {self._registry}: it offers {schemes[:80]}; known: bearer, basic")
 
     def secrets(self) -> list[str]:
-        """Return what must not be repeated in a message."""
+        """Return the texts that a message must not repeat."""
         found = list(self._given)
         for credentials in filter(None, self._credentials):
             found += [credentials.password, credentials.identity_token, credentials.registry_token]

@@ -15,7 +15,7 @@ _SCHEME: Final = re.compile(rf"[ \t,]*({_NAME})(?:[ \t]+|(?=,|$))")
 _TOKEN68: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*[ \t]*(?=,|$)")
 _SEPARATOR: Final = re.compile(r"[ \t]*,[ \t,]*")
 _MAX_HEADER: Final = 16384
-"""Characters of a header that are looked at."""
+"""Maximum number of characters of a header that are read."""
 
 
 @attrs.frozen

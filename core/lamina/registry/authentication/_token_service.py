@@ -71,8 +71,8 @@ class TokenService:
         """Return a new token.
 
         Args:
-            scopes: What the token shall allow, as `repository:library/debian:pull`.
-            credentials: Who asks; None for anybody.
+            scopes: The operations that the token allows, such as `repository:library/debian:pull`.
+            credentials: The credentials of the caller; None to stay anonymous.
 
         Raises:
             Unauthenticated: The credentials are wrong, or needed.

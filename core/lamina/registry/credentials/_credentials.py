@@ -15,7 +15,7 @@ LOG_IN: Final = "log in with `podman login` or `docker login`, or pass --creds"
 
 @attrs.frozen
 class Credentials:
-    """The proof to a registry of who calls: a name and a password, or a token.
+    """The credentials for a registry: a name and a password, or a token.
 
     The secrets are not part of its `repr`.
     """

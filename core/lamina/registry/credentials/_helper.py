@@ -18,20 +18,20 @@ from lamina.registry.credentials._credentials import Credentials
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 _SECONDS: Final = 60.0
-"""For the helper, which may ask the user to unlock something."""
+"""The time limit of the helper, which may ask the user to unlock something."""
 _MAX_OUTPUT: Final = 65536
 _INTERVAL: Final = 0.1
-"""Seconds after which it is looked again whether the call was cancelled."""
+"""Seconds between two checks whether the call was cancelled."""
 _NOT_FOUND: Final = b"credentials not found in native keychain"
 _IDENTITY_TOKEN: Final = "<token>"  # noqa: S105 - stands in the place of the user name
 """The user name of a secret that is an identity token."""
 
 
 def from_helper(name: str, server: str, path: str) -> Credentials | None:
-    """Return what a credential helper knows about a server; None if it knows nothing.
+    """Return the credentials that a helper has for a server; None if it has none.
 
     Args:
-        name: What the program is called after `docker-credential-`.
+        name: The name of the program after `docker-credential-`.
         server: The name of the server in the helper's keychain.
         path: The file that names the helper, for messages.
 

@@ -22,7 +22,7 @@ from lamina.registry.http._watch import Watch
 _REDIRECTS: Final = 5
 """Maximum number of redirects followed. Registries redirect blobs once, to where they are stored."""
 _REDIRECT_BODY: Final = 16384
-"""Bytes of a redirect's body that are read, to keep the connection."""
+"""Maximum number of bytes of a redirect's body that are read to keep the connection."""
 _REDIRECTING: Final = frozenset({301, 302, 303, 307, 308})
 
 
@@ -45,9 +45,9 @@ class Client:
 
         Args:
             context: Verifies certificates.
-            proxies: Say through which proxy a server is reached.
-            connect_seconds: How long each step of connecting may take.
-            stall_seconds: How long a server may take without progress.
+            proxies: Choose the proxy through which a server is reached.
+            connect_seconds: The time limit of each step of connecting.
+            stall_seconds: The time that a server may take without progress.
             plain_http: Let servers lead to others without TLS. A server without TLS on a loopback address may lead
                 to another one in any case.
         """
@@ -82,7 +82,7 @@ class Client:
 
         Args:
             base: The URL of the server's answer.
-            location: What it says, perhaps relative to `base`.
+            location: Its `Location`, perhaps relative to `base`.
 
         Raises:
             FailedPrecondition: The location is malformed, or without TLS where there must be TLS.

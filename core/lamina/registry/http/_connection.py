@@ -71,7 +71,7 @@ def exchange(
         request: The request.
         proxy: The proxy that passes the request on, and so reads it; None for none.
         watch: Watches the connection.
-        seconds: How long the answer may take once everything is sent.
+        seconds: The time limit of the answer once everything is sent.
     """
     body, size = _body(request, watch)
     url = request.url

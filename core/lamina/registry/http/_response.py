@@ -23,7 +23,7 @@ class Response:
 
         Args:
             raw: The response, without its body.
-            url: Who answered.
+            url: The URL that answered.
             watch: Watches the connection.
             release: Called with True if the connection can be used again, and with False to close it.
         """

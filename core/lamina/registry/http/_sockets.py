@@ -29,9 +29,9 @@ def connect(origin: Origin, proxy: Proxy | None, context: ssl.SSLContext, second
 
     Args:
         origin: The server.
-        proxy: What is between; None for nothing.
+        proxy: The proxy to go through; None for none.
         context: Verifies certificates.
-        seconds: How long each step may take: to connect, to get through the proxy, to agree on TLS.
+        seconds: The time limit of each step: to connect, to get through the proxy, to agree on TLS.
 
     Raises:
         Temporary: The server or the proxy could not be reached, or was cut off.

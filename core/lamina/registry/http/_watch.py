@@ -1,4 +1,4 @@
-"""Ends what waits for a server: when the call ends, and when the server stalls."""
+"""Ends waits for a server: when the call ends, and when the server stalls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lamina.errdefs import Error
 from lamina.registry.http._errors import Temporary, from_transport
 
 _LITTLE: Final = 16384
-"""Bytes that must arrive within the time limit to count as progress: fewer come from who wants to hold us up."""
+"""Bytes that must arrive within the time limit to count as progress: a hostile server may send fewer."""
 
 
 class Watch:
@@ -30,8 +30,8 @@ class Watch:
 
         Args:
             connection: The socket.
-            subject: Who is at its other end, to begin messages.
-            seconds: How long the server may take without progress.
+            subject: Its other end in words, to begin messages.
+            seconds: The time that the server may take without progress.
         """
         self._connection = connection
         self._subject = subject

@@ -46,7 +46,7 @@ class Backend(abc.ABC):
     def open(self) -> None:  # noqa: B027 - not every backend keeps something
         """Make or check the backend's own files in the data root. No other process uses them now.
 
-        On a full or read-only disk, go on without them as far as possible.
+        On a full or read-only disk, do without them if possible.
         """
 
     def path(self, id_: int) -> str:
@@ -102,8 +102,8 @@ class Backend(abc.ABC):
 
         Args:
             record: The snapshot.
-            path: Where to make it; nothing is there. The caller renames it to `path(record.id)`, or discards it if
-                this method raises.
+            path: Its path; nothing is there. The caller renames it to `path(record.id)`, or discards it if this
+                method raises.
         """
 
     @abc.abstractmethod

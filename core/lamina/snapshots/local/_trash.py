@@ -98,7 +98,7 @@ class Trash:
         """Move a file or directory to the trash, if it exists; what cannot be moved is deleted by `empty`.
 
         Args:
-            source: The directory that holds it, open as long as this.
+            source: The directory that holds it, which stays open as long as the trash.
             name: Its name there, which nothing else will ever have.
         """
         try:
@@ -124,7 +124,7 @@ class Trash:
         """Delete all present entries, and return when they are gone.
 
         Args:
-            patient: Try again, for some seconds, if there is no space for a deletion (`PAUSES`).
+            patient: Try again, after `PAUSES`, if there is no space for a deletion.
 
         Raises:
             FailedPrecondition: Some entries could not be deleted. The others are gone.

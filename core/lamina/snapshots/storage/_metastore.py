@@ -46,7 +46,7 @@ class MetaStore(Store):
         return tuple(self._environment.read(keyspace_names).values())
 
     def infos(self, *except_for: str) -> Iterator[tuple[str, str, Info]]:
-        """Yield the snapshots of all snapshotters, those that are not used at present among them.
+        """Yield the snapshots of all snapshotters, including those that are not used at present.
 
         Args:
             except_for: The plugin ids of snapshotters whose snapshots are left out.

@@ -42,7 +42,7 @@ class SnapshotterStore:
         self.number, self.first_id, self.opened_before = self._register()
         """`number`: four bytes that name the snapshotter in database keys.
         `first_id`: all lower identifiers were reserved by earlier processes.
-        `opened_before`: how many openings were counted. A data root with a higher number is newer than the store.
+        `opened_before`: the openings counted before. A data root with a higher number is newer than the store.
         """
         self._mutex = threading.Lock()
         self._free = iter(range(0))
@@ -74,7 +74,7 @@ class SnapshotterStore:
         return number, next_id, generation
 
     def count_opening(self) -> int:
-        """Count this opening, unless that was done; return the number of openings, including this one.
+        """Count this opening, unless it is counted already; return the number of openings, including this one.
 
         Raises:
             ResourceExhausted, ReadOnly: The store is not writable.

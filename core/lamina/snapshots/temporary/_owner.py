@@ -27,12 +27,12 @@ class Owner:
         self._guard = threading.Lock()
 
     def begin(self, key: str) -> None:
-        """Note that a key is in use."""
+        """Record that a key is in use."""
         with self._guard:
             self._keys.add(key)
 
     def end(self, key: str) -> None:
-        """Note that a key is no longer in use."""
+        """Record that a key is no longer in use."""
         with self._guard:
             self._keys.discard(key)
 

@@ -47,7 +47,7 @@ class Collection:
         """Yield what was removed, at most every `INTERVAL`, until the end.
 
         Raises:
-            BaseException: What the collection has raised.
+            BaseException: Any exception of the collection.
         """
         ended = False
         while not ended:

@@ -90,7 +90,7 @@ class Numbers:
         yield Metric(counter, "lamina_gc_freed_bytes_total", "Bytes of the objects that were removed.", {(): size})
         yield Metric(counter, "lamina_gc_failures_total", "Objects that could not be removed.", {(): failed})
         yield Metric(
-            MetricKind.GAUGE, "lamina_gc_last_run_seconds", "How long the last collection took.", {(): seconds}
+            MetricKind.GAUGE, "lamina_gc_last_run_seconds", "Duration of the last collection.", {(): seconds}
         )
 
 

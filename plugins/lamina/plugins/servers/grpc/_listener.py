@@ -58,10 +58,10 @@ class Listener:
 
         Args:
             address: The socket's path, with or without `unix://` before it.
-            engine: What answers on it.
-            services: What it answers.
-            uid: Who owns the socket, and its directory if that is made; -1: this process's user.
-            gid: As `uid`, the group.
+            engine: The engine that serves it.
+            services: The services to serve.
+            uid: The owner of the socket, and of its directory if that is made; -1: this process's user.
+            gid: Likewise, the group.
             stopping: Called by `close`, while calls are still answered.
             grace: Seconds that `close` gives to calls under way.
         """

@@ -90,7 +90,7 @@ class AdaptiveReceiver:
 
         Args:
             front: Receives the events.
-            began: When the write was received, by the clock.
+            began: The time at which the write was received, by the clock.
         """
         events = front.recv_batch_details(MAX_EVENTS, 0) or []
         if events or self._clock() - began >= BRIEF:

@@ -41,7 +41,7 @@ class RelievedWorker(Generic[T]):
             name: Prefix of the names of its threads.
             receive: Waits for items, and passes each to `add`. Returns False once nothing more will come.
             handle: Handles an item. Exceptions are logged.
-            limit: How many items may be handled at the same time.
+            limit: The number of items that may be handled at the same time.
             flush: Called by a thread that has handled all items, before it receives or ends.
         """
         self._name = name
@@ -53,7 +53,7 @@ class RelievedWorker(Generic[T]):
         self._shift = 0
         """Number of the thread that receives: threads before it were relieved."""
         self._begun: float | None = None
-        """When the thread that receives began to handle an item, by `time.monotonic()`; None: it handles none."""
+        """The start of the item that the receiving thread handles, by `time.monotonic()`; None: it has none."""
         self._relieved = 0
         """Threads that were relieved and still handle the item that blocked them."""
         self._receiver: threading.Thread | None = None

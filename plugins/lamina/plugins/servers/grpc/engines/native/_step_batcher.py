@@ -50,8 +50,8 @@ class StepBatcher:
 
         Args:
             name: Prefix of the names of its threads.
-            limit: How many calls it accepts, not counting those that it has submitted to other threads.
-            max_blocked: How many steps may be blocked at the same time.
+            limit: The number of calls that it accepts, not counting those submitted to other threads.
+            max_blocked: The number of steps that may be blocked at the same time.
         """
         self._name = name
         self._limit = limit

@@ -47,7 +47,7 @@ class _Stream:
     parked: bytes = b""
     """The message that waits for room."""
     since: float = 0.0
-    """When it began to wait."""
+    """The time at which it began to wait."""
 
 
 class Streams:
