@@ -3,8 +3,8 @@
 A whiteout is a character device 0:0, and an opaque directory has an extended attribute (overlayfs.rst, "whiteouts
 and opaque directories").
 
-A client should not write to a snapshot that it commits. If it does, none of its files gets lost, and no commit fails
-because something vanished or was replaced between a look and a change.
+A client should not write to a snapshot that it commits. If it does, none of its files is lost, and no commit fails
+because a file vanished or was replaced between a check and a change.
 """
 
 from __future__ import annotations
@@ -139,16 +139,16 @@ class WhiteoutAdapter:
 def remove_whiteout(directory: int, name: str, aside: str) -> os.stat_result | None:
     """Remove a whiteout from a directory, whose times stay.
 
-    It is moved aside before it is looked at, because a client may have just replaced it by a file or a directory,
+    It is moved aside before it is inspected, because a client may have just replaced it by a file or a directory,
     which unlink(2) would delete.
 
     Args:
         directory: The descriptor of the directory.
         name: The name that the whiteout had a moment ago.
-        aside: A path on the same file system. What is there, left over from an interrupted commit, is deleted.
+        aside: A path on the same file system. A file that an interrupted commit left there is deleted.
 
     Returns:
-        The status of what has replaced the whiteout, and stays; None if nothing has the name any more.
+        The status of the file that has replaced the whiteout, and stays; None if the name is gone.
 
     Raises:
         Aborted: A client has replaced it twice. The earlier replacement is at `aside`.
