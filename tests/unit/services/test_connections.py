@@ -1,12 +1,17 @@
-"""Clients are asked to begin no more calls where no frame can be torn."""
+"""The connections of clients: how they are found, and asked to begin no more calls where no frame can be torn."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,3 +70,65 @@ def test_a_client_that_is_still_sent_something_is_not_asked(
     monkeypatch.setattr(time, "sleep", pass_time)
     Connections(path).retire(60)
     assert received == FRAME * (LOOKS // 2)
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Iterator[int]:
+    """The descriptor of a file on which this process has a lock of fcntl(2)."""
+    with (tmp_path / "file").open("wb") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        yield file.fileno()
+
+
+def is_locked(file: Path) -> bool:
+    """Return whether another process has a lock on a file."""
+    program = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'wb'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+    return subprocess.run([sys.executable, "-c", program, file], capture_output=True, check=False).returncode == 1
+
+
+def test_locks_on_a_file_that_gets_the_descriptor_of_a_connection_stay(
+    path: str,
+    ends: tuple[socket.socket, socket.socket],
+    locked: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The window is between the looks of `find` at one descriptor."""
+    server, _ = ends
+    listdir, readlink = os.listdir, os.readlink
+
+    def reopened(found: Any) -> Any:
+        os.dup2(locked, server.fileno())
+        return found
+
+    monkeypatch.setattr(os, "listdir", lambda directory: reopened(listdir(directory)))
+    monkeypatch.setattr(os, "readlink", lambda link: reopened(readlink(link)))
+    assert Connections(path).find() == {}
+    assert is_locked(tmp_path / "file")
+
+
+@pytest.mark.usefixtures("ends")
+def test_a_connection_whose_descriptor_a_file_gets_is_closed_and_no_descriptor_stays(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dup = os.dup
+
+    def reopened_before(descriptor: int) -> int:
+        with (tmp_path / "file").open("wb") as file:
+            os.dup2(file.fileno(), descriptor)
+        return dup(descriptor)
+
+    connections = Connections(path)
+    [(inode, descriptor)] = connections.find().items()
+    before = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(os, "dup", reopened_before)
+    with pytest.raises(OSError, match=r"not a socket|non-socket"), connections.opened(inode, descriptor):
+        pass
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_looking_for_connections_leaves_them_open(path: str, ends: tuple[socket.socket, socket.socket]) -> None:
+    server, client = ends
+    assert list(Connections(path).find().values()) == [server.fileno()]
+    server.send(FRAME)
+    assert client.recv(1024) == FRAME

@@ -43,7 +43,7 @@ class Connections:
         """
         found = {}
         for name in os.listdir(_DESCRIPTORS):
-            with contextlib.suppress(OSError), _duplicate(int(name)) as one:  # closed meanwhile, or no socket
+            with contextlib.suppress(OSError), _borrowed(int(name)) as one:  # closed meanwhile, or no socket
                 if self._is_of_client(one):
                     found[_inode(one)] = int(name)
         return found
@@ -55,11 +55,16 @@ class Connections:
         Raises:
             OSError: It is closed.
         """
+        with _borrowed(descriptor) as found:
+            self._check(found, inode)
         with _duplicate(descriptor) as connection:
-            # The client may be quicker, and the descriptor that of another socket.
-            if not self._is_of_client(connection) or _inode(connection) != inode:
-                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            self._check(connection, inode)
             yield connection
+
+    def _check(self, found: socket.socket, inode: int) -> None:
+        """Check that a descriptor has not become that of another socket, because the client was quicker."""
+        if not self._is_of_client(found) or _inode(found) != inode:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
 
     def retire(self, timeout: float) -> None:
         """Ask clients to begin no more calls, and wait until they have closed their connections.
@@ -95,16 +100,39 @@ class Connections:
 
 
 @contextlib.contextmanager
-def _duplicate(descriptor: int) -> Iterator[socket.socket]:
-    """Yield a socket of this process, which its owner may close at any time, for the block.
+def _borrowed(descriptor: int) -> Iterator[socket.socket]:
+    """Yield a socket of this process, to look at it during the block.
+
+    Its owner may close it at any time, and the descriptor become that of another file. So nothing is done with it
+    that would matter to another file: not even a duplicate is closed, which would release all locks that the
+    process has on a file (fcntl(2)).
 
     Raises:
         OSError: It is closed, or no socket.
     """
-    # Of a file not even for a moment: closing it would release all locks that the process has on it (fcntl(2)).
-    if not os.readlink(f"{_DESCRIPTORS}/{descriptor}").startswith("socket:"):
-        raise OSError(errno.ENOTSOCK, os.strerror(errno.ENOTSOCK))
-    with socket.socket(fileno=os.dup(descriptor)) as connection:
+    found = socket.socket(fileno=descriptor)
+    try:
+        yield found
+    finally:
+        found.detach()
+
+
+@contextlib.contextmanager
+def _duplicate(descriptor: int) -> Iterator[socket.socket]:
+    """Yield a socket of this process, which its owner may close at any time, for the block.
+
+    Call it of a descriptor that was that of a socket a moment ago (`_borrowed`).
+
+    Raises:
+        OSError: It is closed, or no socket.
+    """
+    duplicate = os.dup(descriptor)
+    try:
+        connection = socket.socket(fileno=duplicate)
+    except OSError:
+        os.close(duplicate)
+        raise
+    with connection:
         yield connection
 
 
