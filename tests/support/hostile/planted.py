@@ -75,13 +75,15 @@ def run_as_nobody(script: str, *arguments: str | Path) -> None:
 
 @contextlib.contextmanager
 def looping_as_nobody(script: str, *arguments: str | Path) -> Iterator[None]:
-    """Run a shell script again and again as the other user during the block."""
-    command = [*_AS_NOBODY, "sh", "-c", f"while :; do {script}; done", "sh", *map(str, arguments)]
+    """Run a shell script again and again as the other user during the block, and wait for its end."""
+    # A trap waits for the program that the shell runs; one killed with the shell alone would go on.
+    looping = f"trap exit TERM; while :; do {script}; done"
+    command = [*_AS_NOBODY, "sh", "-c", looping, "sh", *map(str, arguments)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
             yield
         finally:
-            process.kill()
+            process.terminate()
 
 
 _AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
