@@ -162,7 +162,7 @@ static int play(char **arguments)
 
     uint64_t busy = now(CLOCK_PROCESS_CPUTIME_ID);
     for (uint8_t *at = calls; loops && done < LIMIT; done++) {
-        if (stopped && done % group == 0) break;
+        if (stopped && done && done % group == 0) break;
         uint32_t size;
         memcpy(&size, at, sizeof size);
         results[done].begun = now(CLOCK_MONOTONIC);

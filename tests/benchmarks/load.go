@@ -104,7 +104,7 @@ func play(connection *grpc.ClientConn, calls []call, loops, group int) (results 
 		contexts[i] = metadata.NewOutgoingContext(context.Background(), one.metadata)
 	}
 	for done := 0; done < loops*len(calls); done++ {
-		if atomic.LoadInt32(&stopped) != 0 && done%group == 0 {
+		if atomic.LoadInt32(&stopped) != 0 && done > 0 && done%group == 0 {
 			break
 		}
 		one := done % len(calls)

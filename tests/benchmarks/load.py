@@ -247,7 +247,7 @@ class Load:
             server: The server's socket.
             scripts: What each of them calls.
             seconds: How long; None: until the end of the script. It starts again at its end, if `group` is 0.
-            group: When the time is over, each has made a multiple of so many calls; 0: of whole scripts.
+            group: When the time is over, each has made so many calls, or a multiple; 0: as many as its script has.
         """
         loops = _FOREVER if seconds and not group else 1
         with contextlib.ExitStack() as stack:
