@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,6 +115,25 @@ def make_engine(request: pytest.FixtureRequest) -> type[GrpcioEngine | NativeEng
 def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """A function that adds a line to the summary of the run: what a test counted."""
     return lambda line: record_property("counts", line)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_temporary_files_stay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give a process of the run a directory for temporary files, and fail its last test if any is left there.
+
+    Its path is as short as that of /tmp allows: sockets are below it. Other users can enter it.
+    """
+    tmp_path_factory.getbasetemp()  # stays where it is
+    directory = tempfile.mkdtemp(prefix="lt-", dir="/tmp")
+    os.chmod(directory, 0o711)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", directory)
+        patch.setattr(tempfile, "tempdir", directory)
+        yield
+    found = os.listdir(directory)
+    shutil.rmtree(directory)
+    if found:
+        pytest.fail(f"temporary files left behind: {', '.join(found)}", pytrace=False)
 
 
 @pytest.fixture(autouse=True)

@@ -8,14 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.support import leftovers
-from tests.support.snapshotters import backends
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _stopped() -> Iterator[None]:
-    yield
-    for shared in backends.SHARED:
-        shared.stop()
 
 
 @pytest.fixture(autouse=True)

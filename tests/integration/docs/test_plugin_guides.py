@@ -30,7 +30,8 @@ def blocks(guide: str, language: str) -> list[str]:
 
 def shell(directory: Path, script: str) -> str:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return run("sh", "-ec", f"cd {directory}\n{script}", env={"PATH": path})
+    variables = {"PATH": path, "PYTEST_ADDOPTS": "-p no:cacheprovider --basetemp=temporary"}
+    return run("sh", "-ec", f"cd {directory}\n{script}", env=variables)
 
 
 def test_the_commands_know_the_plugin_of_the_first_guide(clock: Path) -> None:
@@ -42,7 +43,7 @@ def test_the_commands_know_the_plugin_of_the_first_guide(clock: Path) -> None:
 def test_the_tests_of_the_guide_pass(clock: Path) -> None:
     first, second, *_ = blocks("testing", "python")
     (clock / "test_clock.py").write_text(f"{second}\n\n{first}")
-    assert "2 passed" in shell(clock, f"{blocks('testing', 'sh')[0].strip()} -p no:cacheprovider")
+    assert "2 passed" in shell(clock, blocks("testing", "sh")[0])
 
 
 def test_the_package_of_the_guide_names_the_module(clock: Path) -> None:
@@ -62,5 +63,4 @@ def test_the_hook_of_the_guide_is_called_for_failed_plugins(tmp_path: Path) -> N
         'def test_it(lamina_host):\n    lamina_host("counting", program="nothing")\n'
         '    import counting\n    assert counting.failures == ["com.example.clock.v1.broken"]\n'
     )
-    arguments = "-p lamina.testing.plugin -p no:cacheprovider test_counting.py"
-    assert "1 passed" in shell(tmp_path, f"PYTHONPATH=. pytest {arguments}")
+    assert "1 passed" in shell(tmp_path, "PYTHONPATH=. pytest -p lamina.testing.plugin test_counting.py")
