@@ -5,10 +5,22 @@ from __future__ import annotations
 import contextlib
 import socketserver
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
+from http.server import ThreadingHTTPServer
+from typing import Any
 
 from tests.support.registries.certificates import Certificate
+
+
+class LocalHTTPServer(ThreadingHTTPServer):
+    """Answers each request in a thread, and reports no client that goes away: those of the tests are killed."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Report the exception of a request."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 @contextlib.contextmanager

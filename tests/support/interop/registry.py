@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
-from tests.support.local_servers import running_server
+from tests.support.local_servers import LocalHTTPServer, running_server
 
 NAME = "layers"
 
@@ -48,5 +48,5 @@ def serving(layout: Path) -> Iterator[str]:
             """Tests print nothing."""
 
     (image,) = json.loads((layout / "index.json").read_text())["manifests"]
-    with running_server(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as address:
+    with running_server(LocalHTTPServer(("127.0.0.1", 0), Handler)) as address:
         yield f"{address}/{NAME}:latest"

@@ -7,12 +7,12 @@ import http.client
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Self
 
 import attrs
 
-from tests.support.local_servers import running_server
+from tests.support.local_servers import LocalHTTPServer, running_server
 from tests.support.registries.certificates import Certificate
 
 
@@ -156,7 +156,7 @@ class Proxy:
     @contextlib.contextmanager
     def running(self) -> Iterator[Self]:
         """Serve until the end of the block."""
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = LocalHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         with running_server(self._server, self._certificate):
             try:

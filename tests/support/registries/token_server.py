@@ -8,11 +8,11 @@ import json
 import time
 import urllib.parse
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import attrs
 
-from tests.support.local_servers import running_server
+from tests.support.local_servers import LocalHTTPServer, running_server
 from tests.support.registries.certificates import Certificate
 from tests.support.registries.docker_registry import PASSWORD, USER, TokenAuthentication
 
@@ -34,7 +34,7 @@ class TokenServer:
     """Who asked for which scopes."""
     statuses: list[int] = attrs.field(factory=list)
     """Statuses to answer with first, instead of a token."""
-    _server: ThreadingHTTPServer = attrs.field(init=False)
+    _server: LocalHTTPServer = attrs.field(init=False)
 
     @property
     def realm(self) -> str:
@@ -44,7 +44,7 @@ class TokenServer:
     @contextlib.contextmanager
     def running(self) -> Iterator[TokenAuthentication]:
         """Serve until the end of the block, which gets what the registry must know."""
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = LocalHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         with running_server(self._server):
             yield TokenAuthentication(self.realm, SERVICE, ISSUER, self.certificate)
