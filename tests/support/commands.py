@@ -45,5 +45,6 @@ def imported(*arguments: str) -> set[str]:
 
 
 def environment() -> dict[str, str]:
-    """The environment without what would point a program at somebody else's containerd or lamina."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("CONTAINERD_", "LAMINA_"))}
+    """The environment without what points a program at another containerd or lamina, or unbuffers its output."""
+    others = ("CONTAINERD_", "LAMINA_", "PYTHONUNBUFFERED")
+    return {name: value for name, value in os.environ.items() if not name.startswith(others)}

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import environment
+
 PROGRAM = Path(sys.executable).with_name("lamina")
 
 
@@ -72,3 +74,38 @@ def test_an_option_overrides_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("LAMINA_ADDRESS", str(tmp_path / "environment.sock"))
     for words in (["snapshots", "ls"], ["snapshots", "--address", tmp_path / "typed.sock", "ls"]):
         assert ("typed.sock" if len(words) > 2 else "environment.sock") in run(*words).stderr
+
+
+def shell(command, *words, **variables):
+    """Run a command of bash, in which `"$0"` is lamina."""
+    return subprocess.run(
+        ["bash", "-c", command, PROGRAM, *words],
+        env=environment() | variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+BUFFERS = pytest.mark.parametrize("unbuffered", ["", "1"])
+"""With and without the variable PYTHONUNBUFFERED, which container images often set."""
+
+
+@BUFFERS
+def test_output_of_which_a_part_does_not_fit_is_an_error(tmp_path, unbuffered):
+    # The limit would also cut the caches that Python writes.
+    variables = {"PYTHONUNBUFFERED": unbuffered, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = shell('ulimit -f 1; "$0" config default > "$1"', tmp_path / "out", **variables)
+    assert (done.returncode, done.stderr) == (1, "lamina: standard output: File too large\n")
+    assert (tmp_path / "out").stat().st_size == 1024
+
+
+@BUFFERS
+@pytest.mark.parametrize("lost", ["2>/dev/full", "2>&-", "2> >(exec true)"])
+@pytest.mark.parametrize(
+    ("words", "code"), [("snapshot", 2), ("config check -c /none", 1), ("completion bash", 0)]
+)
+def test_a_message_that_cannot_be_printed_changes_nothing(lost, words, code, unbuffered):
+    done = shell(f'"$0" {words} {lost}', LAMINA_UNKNOWN="x", PYTHONUNBUFFERED=unbuffered)
+    assert (done.returncode, bool(done.stdout)) == (code, code == 0)

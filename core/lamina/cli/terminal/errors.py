@@ -50,11 +50,9 @@ def reported(code: int = FAILURE) -> Iterator[None]:
 
 
 def _fail(code: int, *messages: str) -> NoReturn:
-    try:
-        for message in messages:
-            click.echo(f"lamina: {one_line(message)}", err=True)
-    finally:
-        sys.exit(code)  # with this code, even if stderr is full
+    for message in messages:
+        click.echo(f"lamina: {one_line(message)}", err=True)
+    sys.exit(code)
 
 
 def _drop_output() -> None:
