@@ -6,9 +6,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from lamina.context import CallContext, use
+from lamina.context import CallContext, uninterrupted, use
 from lamina.steps import Request
-from lamina.store._interrupt import uninterrupted
 from lamina.store._pending import Body, Pending
 
 GROUP: Final = 1000

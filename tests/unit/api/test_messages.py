@@ -219,3 +219,24 @@ def test_importing_the_protocol_imports_no_grpc_no_protoc_and_no_messages_in_pur
     needless = {"grpc", "grpc_tools", "google.protobuf.internal.python_message"}
     program = f"import sys, lamina.api; assert not {needless} & sys.modules.keys()"
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+INTERRUPTED = """
+    import signal, sys
+
+    class Interrupting:
+        def find_spec(self, name, path, target=None):
+            if name == "google.protobuf.internal.well_known_types":  # the C code imports it
+                signal.raise_signal(signal.SIGINT)
+
+    sys.meta_path.insert(0, Interrupting())
+    try:
+        from lamina.api.messages.snapshots_pb2 import StatSnapshotRequest
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+
+
+def test_an_interrupt_while_a_class_is_made_does_not_crash():
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(INTERRUPTED)], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"interrupted\n", b"")

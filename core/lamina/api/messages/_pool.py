@@ -11,6 +11,8 @@ from google.protobuf.internal import api_implementation
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.message import Message
 
+from lamina.context import uninterrupted
+
 _pool: Any
 _class_of: Callable[[Any], type[Message]]
 
@@ -54,7 +56,8 @@ def messages(file: FileDescriptor, module: dict[str, Any]) -> Callable[[str], ty
     def __getattr__(name: str) -> type[Message]:  # noqa: N807 # the name that Python looks for
         if name not in file.message_types_by_name:
             raise AttributeError(f"module {module['__name__']!r} has no attribute {name!r}")
-        made: type[Message] = module.setdefault(name, _class_of(file.message_types_by_name[name]))
+        with uninterrupted():  # protobuf's code in C crashes if an exception is raised meanwhile
+            made: type[Message] = module.setdefault(name, _class_of(file.message_types_by_name[name]))
         return made
 
     return __getattr__

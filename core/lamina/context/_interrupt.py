@@ -1,4 +1,4 @@
-"""Deferring Ctrl-C during a commit."""
+"""Deferring Ctrl-C."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from types import FrameType
 
 
 @contextlib.contextmanager
-def uninterrupted(on_interrupt: Callable[[], None]) -> Iterator[None]:
+def uninterrupted(on_interrupt: Callable[[], None] | None = None) -> Iterator[None]:
     """Defer Ctrl-C until the end of the block.
 
-    Python raises KeyboardInterrupt between any two instructions of the main thread, which other threads may be
-    waiting for here.
+    Python raises KeyboardInterrupt between any two instructions of the main thread. Other threads may be waiting
+    for it in the block, or code in C may not be able to handle an exception.
 
     Args:
-        on_interrupt: Called at once when Ctrl-C is typed.
+        on_interrupt: Called at once when Ctrl-C is typed; None: nothing is.
     """
     handler = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(handler):
@@ -27,7 +27,8 @@ def uninterrupted(on_interrupt: Callable[[], None]) -> Iterator[None]:
 
     def hold(number: int, frame: FrameType | None) -> None:
         held.append((number, frame))
-        on_interrupt()
+        if on_interrupt is not None:
+            on_interrupt()
 
     signal.signal(signal.SIGINT, hold)
     try:
