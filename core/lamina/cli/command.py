@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 from typing import Any, Final
 
 import click
@@ -75,7 +76,11 @@ class _Lamina(LazyGroup):
 
     def invoke(self, ctx: click.Context) -> Any:
         with reported():
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            finally:
+                if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+                    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @click.group(cls=_Lamina, commands=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
@@ -83,6 +88,8 @@ class _Lamina(LazyGroup):
 @click.pass_context
 def lamina(context: click.Context) -> None:
     """Host plugins, such as snapshotters, for containerd and other programs."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # set by `main`
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if context.invoked_subcommand != "serve":  # it logs them itself
         print_warnings(unknown_variables())
     # The subcommand is imported by now: exclude everything imported so far from garbage collection.

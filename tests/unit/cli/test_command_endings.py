@@ -64,6 +64,60 @@ def test_an_interrupt_ends_silently(silence):
     assert (process.returncode, output) == (130, (b"", b""))
 
 
+DURING_AN_IMPORT = """
+import signal, sys
+
+class Signalling:
+    def find_spec(self, name, path, target=None):
+        if name == {module!r}:
+            signal.raise_signal(signal.{name})
+
+sys.meta_path.insert(0, Signalling())
+sys.argv = ["lamina", *{words!r}]
+from lamina.cli.main import main
+main()
+"""
+
+
+def signalled(name, module, *words):
+    """Run a command that gets a signal when it imports a module."""
+    program = DURING_AN_IMPORT.format(name=name, module=module, words=words)
+    return subprocess.run(
+        [sys.executable, "-c", program], env=environment(), capture_output=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        ("click", ["serve"]),
+        ("click", ["snapshots", "ls"]),
+        ("lamina.cli.serve", ["serve"]),
+        ("lamina.cli.snapshots.command", ["snapshots", "ls"]),
+        ("importlib.metadata", ["--version"]),
+    ],
+)
+def test_an_interrupt_while_the_command_is_imported_ends_the_process_silently(module, words):
+    done = signalled("SIGINT", module, *words)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
+
+
+def test_an_interrupt_of_a_command_at_work_ends_it_silently():
+    done = signalled("SIGINT", "lamina.client", "snapshots", "ls")
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+def test_an_ignored_interrupt_stays_ignored():
+    done = shell("trap '' INT; \"$0\" completion bash & kill -INT $!; wait $!")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("module", ["click", "lamina.cli.serve", "lamina.host"])
+def test_a_host_that_has_not_read_its_configuration_has_none_to_reload(module):
+    done = signalled("SIGHUP", module, "serve", "-c", "/nonexistent")
+    assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
+
+
 def test_a_timeout_ends_the_wait(silence):
     done = run("snapshots", "--timeout", "100ms", "info", "k", "--address", silence.getsockname())
     assert done.returncode == 1

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import click
 import pytest
 
 from lamina.cli.terminal.errors import reported
@@ -25,6 +26,7 @@ def noted(error, *notes):
         (noted(MountFailed("mount x: no"), "one is left"), 1, "lamina: mount x: no; one is left\n"),
         (ConfigError("f:1: a\nf:2: b"), 1, "lamina: f:1: a\nlamina: f:2: b\n"),
         (KeyboardInterrupt(), 130, ""),
+        (click.Abort(), 130, ""),
     ],
 )
 def test_an_error_is_printed_to_stderr_with_an_exit_code(error, code, message, capsys):

@@ -38,7 +38,7 @@ def reported(code: int = FAILURE) -> Iterator[None]:
         _fail(code, *str(error).split("\n"))
     except Error as error:
         _fail(code, "; ".join([str(error) or error.text, *getattr(error, "__notes__", ())]))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.Abort):  # the latter for Ctrl-C and Ctrl-D at a prompt
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         _drop_output()
