@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -69,6 +70,34 @@ def test_a_data_root_of_another_metastore_is_refused(tmp_path: Path) -> None:
         open_overlay(tmp_path, metastore="another"),
     ):
         pass
+
+
+def test_an_empty_directory_in_place_of_the_data_root_is_refused(tmp_path: Path) -> None:
+    """Its file system may not be mounted: what a start would make again there hides what was written."""
+    with open_overlay(tmp_path) as overlay, temporary_mount(overlay.prepare("a")) as root:
+        (Path(root) / "precious").write_text("data")
+    (tmp_path / "overlay").rename(tmp_path / "disk")
+    (tmp_path / "overlay").mkdir(mode=0o700)
+    with pytest.raises(FailedPrecondition, match="is its file system mounted"), open_overlay(tmp_path):
+        pass
+    assert os.listdir(tmp_path / "overlay") == ["lamina.lock"]
+    shutil.rmtree(tmp_path / "overlay")
+    (tmp_path / "disk").rename(tmp_path / "overlay")
+    with open_overlay(tmp_path) as overlay, temporary_mount(overlay.mounts("a")) as root:
+        assert (Path(root) / "precious").read_text() == "data"
+
+
+def test_an_empty_data_root_is_used_if_its_file_says_whose_it_is(tmp_path: Path) -> None:
+    """So does the remedy of the message, if the data is lost for good."""
+    with open_overlay(tmp_path) as overlay:
+        overlay.prepare("a")
+    shutil.rmtree(tmp_path / "overlay")
+    with pytest.raises(FailedPrecondition) as refused, open_overlay(tmp_path):
+        pass
+    [command] = re.findall("`(echo [^`]*)`", str(refused.value))
+    subprocess.run(command, shell=True, check=True)  # noqa: S602 - as an operator types it
+    with open_overlay(tmp_path) as overlay:
+        overlay.remove("a")
 
 
 def test_a_data_root_in_use_is_refused_with_the_pid_of_its_user(tmp_path: Path) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import random
+import re
+import shutil
 import stat
+import subprocess
 import time
 from pathlib import Path
 
@@ -23,7 +26,7 @@ from lamina.errdefs import (
     LockHeld,
     PermissionDenied,
 )
-from tests.support.blobs import blob_in_file, digest_of
+from tests.support.blobs import MemoryLabels, blob_in_file, digest_of
 
 DATA = random.Random(1).randbytes(3 << 20)
 DIGEST = digest_of(DATA)
@@ -49,6 +52,41 @@ def test_a_blob_is_a_file_that_nothing_may_write_to(store: LocalContentStore) ->
     write(store)
     status = Path(store.path, "blobs", "sha256", DIGEST.removeprefix("sha256:")).stat()
     assert stat.S_IMODE(status.st_mode) == 0o444
+
+
+def test_an_empty_directory_is_refused_while_there_are_labels_of_blobs(
+    tmp_path: Path, labels: MemoryLabels
+) -> None:
+    """Its file system may not be mounted, and a collection would forget the labels of all blobs there."""
+    path = tmp_path / "content"
+    store = LocalContentStore(str(path), labels)
+    write(store, labelled="yes")
+    store.close()
+    path.rename(tmp_path / "disk")
+    path.mkdir(mode=0o700)
+    with pytest.raises(FailedPrecondition, match="is its file system mounted"):
+        LocalContentStore(str(path), labels)
+    assert os.listdir(path) == ["lamina.lock"]
+    shutil.rmtree(path)
+    (tmp_path / "disk").rename(path)
+    store = LocalContentStore(str(path), labels)
+    store.cleanup()
+    assert store.info(DIGEST).labels == {"labelled": "yes"}
+    store.close()
+
+
+def test_an_empty_directory_is_used_once_the_command_of_the_message_was_run(
+    tmp_path: Path, labels: MemoryLabels
+) -> None:
+    labels.put(DIGEST, {"labelled": "yes"})
+    with pytest.raises(FailedPrecondition) as refused:
+        LocalContentStore(str(tmp_path), labels)
+    [command] = re.findall("`(mkdir [^`]*)`", str(refused.value))
+    subprocess.run(command, shell=True, check=True)  # noqa: S602 - as an operator types it
+    store = LocalContentStore(str(tmp_path), labels)
+    store.cleanup()
+    assert list(labels.walk()) == []
+    store.close()
 
 
 def test_an_ingest_continues_in_another_process(tmp_path: Path) -> None:

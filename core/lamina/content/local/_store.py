@@ -18,7 +18,7 @@ from lamina.content.local._blobs import ALGORITHM, Blobs, Complete
 from lamina.content.local._ingests import DATA, Ingests, check_ref
 from lamina.content.local._selection import info_fields, status_fields
 from lamina.context import current
-from lamina.errdefs import AlreadyExists, Error, InvalidArgument, NotFound, translated
+from lamina.errdefs import AlreadyExists, Error, FailedPrecondition, InvalidArgument, NotFound, translated
 from lamina.fs import Lock, SecureDirectory, fsync
 from lamina.labels import check_labels
 from lamina.places import LOCK
@@ -59,11 +59,13 @@ class LocalContentStore(ContentStore):
         Raises:
             LockHeld: Another process uses the directory.
             PermissionDenied: Another user could change it.
+            FailedPrecondition: It is empty, and `labels` has those of blobs.
             ResourceExhausted: The directory is new, and the disk is full.
         """
         with translated(f"open content store {path}"), contextlib.ExitStack() as opened:
             root = opened.enter_context(SecureDirectory.open(path, create_mode=_MODE))
             opened.enter_context(Lock.acquire(root.path_of(LOCK), dir_fd=root.fd))
+            _check_mounted(root, labels)
             blobs = opened.enter_context(root.subdirectory(os.path.dirname(BLOBS), create_mode=_MODE))
             named = opened.enter_context(blobs.subdirectory(ALGORITHM, create_mode=_MODE))
             ingests = opened.enter_context(root.subdirectory(INGEST, create_mode=_MODE))
@@ -216,6 +218,21 @@ class LocalContentStore(ContentStore):
     def close(self) -> None:
         """Implement `ContentStore.close`. Writers that are open keep their ingests."""
         self._opened.close()
+
+
+def _check_mounted(root: SecureDirectory, labels: BlobLabels | None) -> None:
+    """Check that the directory has been a store before if there are labels of blobs.
+
+    A collection forgets the labels of blobs that are not there. When their file system is mounted again, it would
+    delete what they refer to.
+    """
+    if labels is None or root.has(BLOBS) or next(labels.walk(), None) is None:
+        return
+    raise FailedPrecondition(
+        f"{root.path} is empty, and the metadata has labels of blobs: is its file system mounted? Nothing there "
+        "was touched. Mount it, or set root_path, and restart lamina; if the blobs are lost, allow an empty store "
+        f"with `mkdir -p {root.path_of(BLOBS)}`"
+    )
 
 
 def _make_names_durable(directory: SecureDirectory) -> None:

@@ -46,7 +46,8 @@ class Claim:
             records: The directory with the recovery records, likewise.
 
         Raises:
-            FailedPrecondition: It belongs to another metastore or snapshotter, or to a later state of this one.
+            FailedPrecondition: It belongs to another metastore or snapshotter, or to a later state of this one;
+                or it is empty, and the store has snapshots.
             OSError: Its file of failed syncs cannot be read.
         """
         self.made = False
@@ -66,6 +67,12 @@ class Claim:
                 "does not know them. Nothing there was touched. If the metastore's file was lost, stop lamina and "
                 "rebuild it: `lamina metastore rebuild`; to start empty, move the data root away or set "
                 "root_path to an empty directory"
+            )
+        if not self.is_known and store.has_snapshots():
+            raise FailedPrecondition(
+                f"data root {path} is empty, and metastore {store.uuid} has snapshots of {store.name}: is its "
+                "file system mounted? Nothing there was touched. Mount it, or set root_path, and restart lamina; "
+                f"if the data is lost, allow an empty data root with `echo {store.uuid} >{path}/{UUID}`"
             )
         if self.is_known and snapshots and records and any(snapshots.names()):
             _check_snapshotter(path, store.name, records)

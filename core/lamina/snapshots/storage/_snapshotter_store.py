@@ -124,6 +124,15 @@ class SnapshotterStore:
         """
         return Agreement(self._environment, self.name, self.number).ids()
 
+    def has_snapshots(self) -> bool:
+        """Return whether there is a snapshot in any keyspace.
+
+        Raises:
+            DataLoss: The first entry is unreadable.
+        """
+        prefix = b"i" + self.number
+        return self._environment.read(lambda transaction: next(ascending(transaction, prefix), None)) is not None
+
     def records(self) -> Iterator[Record]:
         """Yield the records of all snapshots of all keyspaces, in the order of their identifiers.
 
