@@ -156,7 +156,7 @@ def test_snapshots_newer_than_a_restored_backup_are_recovered(host: Host, tmp_pa
         client.snapshotter("overlayfs").prepare("later", "top")
     host.stop()
     said = metastore("restore", "-c", host.file, tmp_path / "copy")
-    assert "leases made or changed since the backup: if some are missing" in said
+    assert "leases made or changed since the backup: import or pull" in said
     host.start()
     assert keys(host) == {"base", "top", "later"}
     aside = [name for name in os.listdir(database(host).parent) if "before-restore" in name]

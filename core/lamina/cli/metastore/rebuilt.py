@@ -67,7 +67,10 @@ def rebuilt_lines(rebuilt: Rebuilt, metastore: str, *, dry_run: bool) -> Iterato
     if rebuilt.changes:
         since = " made or changed since the backup" if rebuilt.backup else ""
         lost = f"names of images, labels of blobs and leases{since}"
-        yield f"not restored {lost}: if some are missing, import the images again"
+        yield (
+            f"not restored {lost}: import or pull the images again before a collection (lamina images prune), "
+            "which removes what only a lost name, label or lease kept"
+        )
     for restored in merged.restored:
         if _is_incomplete(restored):
             lost = "labels, times and usage are" if restored.has_data else "data is"

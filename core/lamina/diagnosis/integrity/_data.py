@@ -28,8 +28,7 @@ def missing_roots(evidence: Evidence) -> Iterator[Finding]:
         yield Finding.problem(
             check,
             f"{count:,} snapshots of {name} have no data root: there are no directories {parts} in {path}",
-            f"before the next start of the host, mount its file system (findmnt --target {shlex.quote(path)}), or "
-            "restore it from a backup",
+            f"mount its file system (findmnt --target {shlex.quote(path)}), or restore it from a backup",
         )
 
 

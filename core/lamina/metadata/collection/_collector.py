@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from lamina.content import ContentStore
+from lamina.errdefs import DataLoss
 from lamina.metadata._metadata import Metadata
 from lamina.metadata._node import BLOB, IMAGE, Node
 from lamina.metadata.collection._answers import SECONDS, Answers
@@ -23,6 +25,8 @@ from lamina.metadata.collection._usage import Measuring
 from lamina.metadata.collection._why import References, find, step_to
 from lamina.snapshots import Info, Snapshotter
 
+_log = logging.getLogger(__name__)
+
 
 class Collector(GarbageCollector):
     """Marks the things that are needed, then removes the rest, in short steps between which other calls run."""
@@ -36,6 +40,7 @@ class Collector(GarbageCollector):
         namespaces: Callable[[], Iterable[str]] = tuple,
         unused: Callable[[], Iterable[tuple[str, str, Info]]] = tuple,
         answer_seconds: float = SECONDS,
+        check: Callable[[], object] = lambda: None,
     ) -> None:
         """Collect what the caller opened and closes.
 
@@ -50,11 +55,14 @@ class Collector(GarbageCollector):
             unused: Returns the snapshots of snapshotters that are not used at present, each with the id and the
                 namespace. They stay, and so does what they refer to.
             answer_seconds: Seconds within which a snapshotter has to answer; else it counts as not working.
+            check: Raises DataLoss if the metadata may lack entries, which would say what is needed. Nothing is
+                removed then.
         """
         self._sources = Sources(metadata, content, snapshotters, namespaces, unused, Answers(answer_seconds))
         self.grace = grace
         """Seconds for which everything stays that was made or changed, unless its temporary lease ended. It can be
         set at any time."""
+        self._check = check
 
     def collect(self, *, dry_run: bool = False, content_only: bool = False) -> Iterator[Removed]:
         return (one for one in self.steps(dry_run=dry_run, content_only=content_only) if one is not None)
@@ -64,6 +72,7 @@ class Collector(GarbageCollector):
 
         No lock is held and nothing is open in the metastore when the iterator yields.
         """
+        self._check()
         with contextlib.ExitStack() as stack:
             if not dry_run:
                 stack.enter_context(self._sources.protection.collecting())
@@ -85,6 +94,11 @@ class Collector(GarbageCollector):
                 yield from sweep_ingests(sweep)
 
     def discard(self, digests: Collection[str]) -> None:
+        try:
+            self._check()
+        except DataLoss as error:
+            _log.warning("kept blobs that were to be discarded", exc_info=error, extra={"blobs": len(digests)})
+            return
         with self._sources.protection.collecting():
             listing = self._listing(keeps_expired=True)
             edges = Edges(self._sources, listing)

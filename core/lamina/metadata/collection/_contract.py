@@ -26,7 +26,8 @@ class GarbageCollector(abc.ABC):
 
         Raises:
             Canceled, DeadlineExceeded: The current call ended.
-            DataLoss, Unavailable: The metastore cannot be read.
+            DataLoss: Entries of the metastore are damaged, or were left out, which may say what is needed.
+            Unavailable: The metastore cannot be read.
         """
 
     @abc.abstractmethod

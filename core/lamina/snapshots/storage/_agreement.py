@@ -19,6 +19,20 @@ Compare: TypeAlias = Callable[[Transaction, bytes, bytes], Iterable[int]]
 """Compares an entry with others of its transaction, and returns the identifiers that it names."""
 
 
+def check_not_salvaged(transaction: Transaction) -> None:
+    """Check that no entries of the store were left out because they were damaged.
+
+    Raises:
+        DataLoss: Some were, and the store was not rebuilt since.
+    """
+    since = get(transaction, layout.SALVAGED)
+    if since is not None:
+        raise DataLoss(
+            f"damaged entries of the metastore were left out at {since.decode()}, so that it lacks some: restore "
+            "them with `lamina metastore rebuild`"
+        )
+
+
 class Agreement:
     """Verifies the records of a snapshotter against the indexes of identifiers and children.
 
@@ -44,7 +58,7 @@ class Agreement:
         Raises:
             DataLoss: Entries disagree, are unreadable or out of order. The message names the first.
         """
-        self._environment.read(self._check_not_salvaged)
+        self._environment.read(check_not_salvaged)
         self._keyspaces = self._environment.read(self._check_keyspaces)
         yield from self._compare_all(b"i" + self._number, self._compare_identifier)
         for keyspace in sorted(self._keyspaces):
@@ -58,14 +72,6 @@ class Agreement:
                 functools.partial(_batch, prefix=prefix, start=start, compare=compare)
             )
             yield from ids
-
-    def _check_not_salvaged(self, transaction: Transaction) -> None:
-        since = get(transaction, layout.SALVAGED)
-        if since is not None:
-            raise DataLoss(
-                f"damaged entries of the metastore were left out at {since.decode()}, so that it lacks snapshots: "
-                "restore them with `lamina metastore rebuild`"
-            )
 
     def _check_keyspaces(self, transaction: Transaction) -> set[bytes]:
         """Return the numbers of the snapshotter's keyspaces. Keyspaces without a name are a disagreement."""

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from lamina.metrics import Metric, MetricKind
 from lamina.snapshots._contract import Info
+from lamina.snapshots.storage._agreement import check_not_salvaged
 from lamina.snapshots.storage._record import decode
 from lamina.snapshots.storage._schema import migrate
 from lamina.snapshots.storage._snapshot_counter import SnapshotCounter
@@ -36,6 +37,15 @@ class MetaStore(Store):
         """
         check_name("snapshotter", name)
         return SnapshotterStore(self._environment, self.uuid, self.state, name, self._ballast)
+
+    def check_complete(self) -> None:
+        """Check that no entries were left out when the store was salvaged from a damaged file.
+
+        Raises:
+            DataLoss: Some were, and the store was not rebuilt since.
+            Unavailable: The store is closed.
+        """
+        self._environment.read(check_not_salvaged)
 
     def keyspaces(self) -> Sequence[tuple[str, str]]:
         """Return the plugin id and the keyspace for all keyspaces that have or had snapshots.

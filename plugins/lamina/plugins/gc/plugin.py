@@ -63,6 +63,7 @@ def init_scheduler(ic: InitContext[SchedulerConfig]) -> Scheduler:
             lambda: snapshotters(ic.get_all()),
             namespaces=lambda: namespaces(metastore),
             unused=lambda: unused_snapshots(ic.get_all(), metastore),
+            check=metastore.check_complete,
         )
 
     return Scheduler(collector, ic.config)
