@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from lamina.diagnosis import processes_named
 from tests.support.directories import short_directory
+from tests.support.interop import releases
 from tests.support.interop.containerds import Containerd
 from tests.support.processes.diagnoses import diagnose
 from tests.support.processes.hosts import Host
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root", "overlay")
 
@@ -81,3 +86,68 @@ def test_tables_in_imported_files_are_found(host: Host) -> None:
         with containerd.running():
             found = diagnose("-c", host.directory / "config.toml").one("containerd", "table lamina")
     assert (found["Status"], found["Found"].split()[0]) == ("ok", f"{directory}/lamina.toml")
+
+
+def test_a_file_that_an_imported_file_imports_is_found_and_its_table_counts(host: Host) -> None:
+    """A table of a later file replaces one of an earlier file, as in containerd."""
+    with short_directory() as directory:
+        (directory / "first.toml").write_text('version = 2\nimports = ["second.toml", "c/config.toml"]\n')
+        (directory / "second.toml").write_text("version = 2\n" + TABLE.format("lamina", host.address, ["rebase"]))
+        replaced = TABLE.format("lamina", host.address, ["nonsense", "remap-ids"])
+        containerd = Containerd(directory / "c", stanzas=replaced)
+        file = directory / "c/config.toml"
+        file.write_text(f'imports = ["{directory}/first.toml"]\n{file.read_text()}')
+        with containerd.running():
+            found = diagnose("-c", host.directory / "config.toml").one("containerd", "table lamina")
+    assert (found["Status"], found["Found"].split()[0]) == ("ok", f"{directory}/second.toml")
+
+
+@pytest.mark.requires("containerd-bookworm", "containerd-trixie")
+@pytest.mark.parametrize("suite", ["bookworm", "trixie"])
+def test_a_table_for_containerd_2_is_a_problem_for_a_containerd_1_that_reads_it(host: Host, suite: str) -> None:
+    """1.6 reads no capabilities."""
+    release = releases.release(suite)
+    stanzas = TABLE.format("lamina", host.address, ["remap-ids", "only-remap-ids", "rebase"])
+    with short_directory() as directory, Containerd(directory / "c", stanzas=stanzas, release=release).running():
+        found = diagnose("-c", host.directory / "config.toml").one("containerd", "table lamina")
+    assert found["Status"] == ("ok" if suite == "bookworm" else "problem")
+    if suite == "trixie":
+        assert f"but containerd {release.upstream}" in found["Found"]
+        assert f"lamina containerd-config --containerd-version {release.upstream}" in found["Remedy"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[[[", "(at line 1, column 3)"),
+        ("imports = [1]", "imports is not an array of strings"),
+        ('imports = "x.toml"', "imports is not an array of strings"),
+        ("proxy_plugins = 3", "proxy_plugins is not a table"),
+        ("proxy_plugins = {lamina = 4}", "lamina is not a table"),
+        ("proxy_plugins = {lamina = {capabilities = 5}}", "capabilities is not an array of strings"),
+        ('proxy_plugins = {lamina = {capabilities = "rebase"}}', "capabilities is not an array of strings"),
+        ('imports = ["none.toml"]', "none.toml: No such file or directory"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_the_reason(host: Host, text: str, reason: str) -> None:
+    with short_directory() as directory, process_named_containerd(directory) as file:
+        file.write_text(text)
+        every = diagnose("-c", host.directory / "config.toml").of("containerd", "tables")
+    (found,) = (one for one in every if str(directory) in one["Found"])
+    assert found["Status"] == "unknown"
+    assert reason in found["Found"]
+    assert found["Remedy"] == "correct it: containerd may not start with it"
+
+
+@contextlib.contextmanager
+def process_named_containerd(directory: Path) -> Iterator[Path]:
+    """Run a program of that name until the end of the block; yield the file that its command line names."""
+    program = directory / "containerd"
+    program.write_text("#!/bin/sh\nread line\n")
+    program.chmod(0o755)
+    with subprocess.Popen((program, "--config", "config.toml"), cwd=directory, stdin=subprocess.PIPE) as process:
+        try:
+            wait_until(lambda: process.pid in processes_named("containerd"), 10, "the program runs")
+            yield directory / "config.toml"
+        finally:
+            process.kill()

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-import glob
 import os
-import tomllib
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
-
-import attrs
+from typing import Final
 
 from lamina.api import names_from_exports
 from lamina.client import Client, RemotePlugin
-from lamina.diagnosis import AS_ROOT, processes_named
+from lamina.diagnosis.host._containerd_files import Table, containerd_files
 from lamina.diagnosis.host.probe import SECONDS
 from lamina.errdefs import Error
 from lamina.mount import Mount, overlay_directories
 from lamina.plugin import Finding, PluginType
 
-CONFIG: Final = "/etc/containerd/config.toml"
-"""The default path of containerd's configuration."""
+_VERSION: Final = re.compile(r"v?(\d+)\.(\d+)\.(\d+)", re.ASCII)
+_READS_CAPABILITIES: Final = (1, 7, 23)
+"""The first release that reads the capabilities of a proxy plugin."""
+_MAPS_IDS: Final = (2, 0, 0)
+"""The first release that can make id-mapped mounts."""
 _OUTCOMES: Final = {
     "rebase": "containerd 2.2 and later unpacks an image's layers in parallel and cannot unpack any image",
     "remap-ids": "containerd does not map owners in user namespaces, and files there belong to 65534",
 }
 """The consequence of each capability that containerd expects and a snapshotter lacks."""
-
-
-@attrs.frozen
-class _Table:
-    """`[proxy_plugins.<name>]` in a containerd configuration."""
-
-    name: str
-    file: str
-    capabilities: frozenset[str]
 
 
 def containerd(address: str, plugins: Sequence[RemotePlugin]) -> Iterator[Finding]:
@@ -46,12 +37,12 @@ def containerd(address: str, plugins: Sequence[RemotePlugin]) -> Iterator[Findin
     service = next((one for one in plugins if one.uri == f"{PluginType.GRPC}.snapshots"), None)
     names = names_from_exports(service.exports) if service else {}
     by_name = {name: plugin for plugin in working for name in names.get(plugin.id, ())}
-    for file in _files():
-        try:
-            for table in _tables(file, address):
-                yield from _compare(table, by_name)
-        except (OSError, ValueError) as error:
-            yield Finding.unknown("tables", f"{file}: {error}", AS_ROOT)
+    for files in containerd_files():
+        yield from files.unread
+        tables = [table for table in files.tables.values() if _is_same(table.address, address)]
+        version = _version(files.address) if tables and files.address else ""
+        for table in tables:
+            yield from _compare(table, by_name, version)
 
 
 def _unpacks_side_by_side(client: Client, id_: str) -> Finding:
@@ -79,8 +70,17 @@ def _keeps_deletions(mounts: Sequence[Mount]) -> bool:
     return len(mounts) == 1 and mounts[0].type == "overlay" and bool(overlay_directories(mounts[0].options).upper)
 
 
-def _compare(table: _Table, plugins: Mapping[str, RemotePlugin]) -> Iterator[Finding]:
-    """Compare the capabilities in containerd's table with those of the snapshotter."""
+def _version(address: str) -> str:
+    """Return the version of the containerd at an address; empty if it does not answer."""
+    try:
+        with Client(address, timeout=SECONDS) as client:
+            return client.version().version
+    except Error:
+        return ""
+
+
+def _compare(table: Table, plugins: Mapping[str, RemotePlugin], version: str) -> Iterator[Finding]:
+    """Compare the capabilities in containerd's table with those of the snapshotter, and with its own."""
     check = f"table {table.name}"
     plugin = plugins.get(table.name)
     if plugin is None:
@@ -96,60 +96,23 @@ def _compare(table: _Table, plugins: Mapping[str, RemotePlugin]) -> Iterator[Fin
             f"{table.file} gives it {capability}, which {plugin.id} lacks: {_OUTCOMES[capability]}",
             f"replace the table with the output of lamina containerd-config {table.name}, and restart containerd",
         )
-    if not false:
+    if "remap-ids" in table.capabilities and _cannot_map_ids(version):
+        yield Finding.problem(
+            check,
+            f"{table.file} gives it remap-ids, but containerd {version} cannot make id-mapped mounts: "
+            "containers in user namespaces fail with `invalid argument`",
+            f"replace the table with the output of lamina containerd-config --containerd-version {version} "
+            f"{table.name}, and restart containerd",
+        )
+    elif not false:
         yield Finding.ok(check, f"{table.file} has the right capabilities for {plugin.id}")
 
 
-def _files() -> Iterator[str]:
-    """Yield the configuration files of the running containerds, and the default one."""
-    yield from dict.fromkeys(_existing([CONFIG, *map(_configured, processes_named("containerd"))]))
-
-
-def _existing(files: Sequence[str]) -> Iterator[str]:
-    """Yield the existing files, each followed by its imports."""
-    for file in files:
-        if not os.path.lexists(file):
-            continue
-        yield file
-        try:
-            imports = _read(file).get("imports", [])
-        except (OSError, ValueError):  # reported when its tables are read
-            continue
-        for pattern in imports:
-            yield from sorted(glob.glob(os.path.join(os.path.dirname(file), pattern)))
-
-
-def _configured(pid: int) -> str:
-    """Return the configuration file that a containerd was started with, as visible to this process."""
-    try:
-        with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="surrogateescape") as words:
-            arguments = words.read().split("\0")
-    except OSError:  # it has just exited
-        return CONFIG
-    named = CONFIG
-    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
-        option, _, value = word.partition("=")
-        if option in {"-c", "--config", "-config"}:
-            named = value or following
-    there = f"/proc/{pid}/root"
-    return named if os.path.lexists(named) else f"{there}{named}"
-
-
-def _tables(file: str, address: str) -> Iterator[_Table]:
-    """Yield the proxy plugin tables with the address of a host.
-
-    Raises:
-        OSError, ValueError: The file cannot be read.
-    """
-    for name, table in _read(file).get("proxy_plugins", {}).items():
-        if isinstance(table, dict) and _is_same(str(table.get("address", "")), address):
-            yield _Table(name, file, frozenset(map(str, table.get("capabilities", ()))))
+def _cannot_map_ids(version: str) -> bool:
+    """Return whether a containerd reads `remap-ids` and cannot do it; False if its version is not known."""
+    match = _VERSION.match(version)
+    return match is not None and _READS_CAPABILITIES <= tuple(map(int, match.groups())) < _MAPS_IDS
 
 
 def _is_same(one: str, other: str) -> bool:
     return os.path.realpath(one.removeprefix("unix://")) == os.path.realpath(other)
-
-
-def _read(file: str) -> dict[str, Any]:
-    with open(file, "rb") as text:
-        return tomllib.load(text)
