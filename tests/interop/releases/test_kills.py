@@ -66,11 +66,8 @@ def test_an_image_is_unpacked_after_a_kill(
 
     wait_until(lambda: imported(own_containerd, large), 60, "the image is imported")
     target = tmp_path / "mnt"
-    target.mkdir()
-    own_containerd.ctr("images", "mount", "--snapshotter", "lamina", IMAGE, target)
-    found = read_tree(target, times=False)
-    own_containerd.ctr("images", "unmount", "--snapshotter", "lamina", "--rm", target)
-    assert differences(found, large_tree) == []
+    with own_containerd.mounted_image(IMAGE, "lamina", target):
+        assert differences(read_tree(target, times=False), large_tree) == []
 
     own_containerd.remove_leases()  # of the import that was cut short: else they hold what it had for a day
     own_containerd.remove_image(IMAGE)

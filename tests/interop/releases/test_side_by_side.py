@@ -42,12 +42,8 @@ def test_what_a_layer_deletes_of_those_below_is_gone(
     containerd: Containerd, archive: Path, tree: Tree, tmp_path: Path
 ) -> None:
     target = tmp_path / "mnt"
-    target.mkdir()
     with registry.serving(archive.parent / "layout") as image:
         containerd.ctr("images", "pull", "--plain-http", "--snapshotter", NAME, image)
     assert "parallel=true" in containerd.stderr
-    containerd.ctr("images", "mount", "--snapshotter", NAME, image, target)
-    try:
+    with containerd.mounted_image(image, NAME, target):
         assert differences(read_tree(target, times=False), tree) == []
-    finally:
-        containerd.ctr("images", "unmount", "--snapshotter", NAME, "--rm", target)
