@@ -76,11 +76,7 @@ class _Lamina(LazyGroup):
 
     def invoke(self, ctx: click.Context) -> Any:
         with reported():
-            try:
-                return super().invoke(ctx)
-            finally:
-                if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-                    signal.signal(signal.SIGINT, signal.SIG_DFL)
+            return super().invoke(ctx)
 
 
 @click.group(cls=_Lamina, commands=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
@@ -90,8 +86,15 @@ def lamina(context: click.Context) -> None:
     """Host plugins, such as snapshotters, for containerd and other programs."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # set by `main`
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        context.call_on_close(_end_at_interrupts)
     if context.invoked_subcommand != "serve":  # it logs them itself
         print_warnings(unknown_variables())
     # The subcommand is imported by now: exclude everything imported so far from garbage collection.
     gc.freeze()
     gc.enable()
+
+
+def _end_at_interrupts() -> None:
+    """Have an interrupt end the process again, unless the command has a handler of its own."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
