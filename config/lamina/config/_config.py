@@ -124,6 +124,7 @@ class Config:
         schemas: Mapping[str, type | None],
         unloadable: Collection[str] = (),
         proxies: Mapping[str, str] | None = None,
+        problems: list[Problem] | None = None,
     ) -> tuple[dict[str, object], list[str]]:
         """Decode the tables of plugins.
 
@@ -132,10 +133,11 @@ class Config:
                 Plugins in `disabled_plugins` and those whose migration failed are skipped.
             unloadable: URIs of installed plugins that cannot be loaded. Their tables are not checked.
             proxies: The URI of each proxy plugin, by the name of its table.
+            problems: A list to add the problems to, instead of raising them.
 
         Returns:
             An instance of each class by URI, with the defaults if there is no table; and a warning for each table
-            that belongs to no installed plugin or to one that takes no configuration.
+            that belongs to no installed plugin or to one that takes no configuration. Invalid tables are left out.
 
         Raises:
             ConfigError: Some tables, proxy plugins or deferred settings of the top level are invalid; it lists all
@@ -143,7 +145,7 @@ class Config:
         """
         values: dict[str, object] = {}
         installed, proxies = {*schemas, *unloadable}, proxies or {}
-        problems = [*self._problems, *self._not_uris(installed), *self._taken_names(installed, proxies)]
+        found = [*self._problems, *self._not_uris(installed), *self._taken_names(installed, proxies)]
         ignored = {*self.host.disabled_plugins, *self.failed_migrations}
         for uri, schema in schemas.items():
             if schema is None or uri in ignored:
@@ -151,11 +153,13 @@ class Config:
             decoded = decode_table(schema, self.plugins.get(uri), ("plugins", uri), self._merged)
             if isinstance(decoded, list):
                 # An absent table and its missing settings have no line.
-                problems += decoded if uri in self.plugins else [p._replace(line=None) for p in decoded]
+                found += decoded if uri in self.plugins else [p._replace(line=None) for p in decoded]
             else:
                 values[uri] = decoded
-        if problems:
-            raise config_error(problems)
+        if problems is not None:
+            problems += found
+        elif found:
+            raise config_error(found)
         warnings = self._unused_tables({**schemas, **dict.fromkeys(proxies.values())}, {*ignored, *unloadable})
         return values, [str(warning) for warning in warnings]
 
@@ -203,10 +207,7 @@ class Config:
         return self.origin_of(reading.parse_key(key))
 
     def origin_of(self, path: KeyPath) -> Origin | None:
-        """Return where the value at a path was last set.
-
-        The path has a key for each table and an index for each array.
-        """
+        """Return where the value at a path of keys, with an index for each array, was last set."""
         return self._merged.origin(path)
 
     def with_migrations(self, migrations: Mapping[str, Migration]) -> Config:

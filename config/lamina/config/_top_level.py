@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeVar
 
 from lamina.config._problems import KeyPath, Problem, dotted
 from lamina.config._schema import VERSION, HostConfig
 from lamina.config.reading._decode import decode
 from lamina.config.reading._merge import Merged
-from lamina.config.versions._migrate import successor_of_table
+from lamina.config.versions._migrate import successors
 from lamina.errdefs import is_interrupt
 from lamina.places import PROGRAM, default_root, default_state
 
@@ -27,8 +27,9 @@ def decode_top_level(merged: Merged, program: str) -> tuple[HostConfig | None, l
     tables = {key: value for key, value in merged.tables.items() if key != "version"}  # checked before
     if program != PROGRAM:  # the class has lamina's defaults
         tables = {name: place(program=program) for name, place in _PLACES.items() if name not in tables} | tables
-    problems = list(_moved_tables(tables, merged))
-    tables = {key: value for key, value in tables.items() if successor_of_table(key) is None}
+    moved = successors(tables)
+    problems = [_moved(path, uri, merged) for path, uri in moved.items()]
+    tables = _without(moved, tables)
     host = decode_table(HostConfig, tables or None, (), merged)
     if not isinstance(host, list):
         return host, problems
@@ -39,12 +40,22 @@ def decode_top_level(merged: Merged, program: str) -> tuple[HostConfig | None, l
     return None if isinstance(rest, list) else rest, [*problems, *host]
 
 
-def _moved_tables(tables: Iterable[str], merged: Merged) -> Iterator[Problem]:
-    """Yield a problem for each top-level table that now belongs to a plugin."""
-    for name in tables:
-        if uri := successor_of_table(name):
-            found = f"unknown key: since version {VERSION} it is [{dotted(('plugins', uri))}]"
-            yield merged.problem((name,), found)
+def _moved(path: KeyPath, uri: str, merged: Merged) -> Problem:
+    """Return the problem that a table, or a setting of `debug`, now belongs to a plugin."""
+    key = f"{path[-1]} in " if len(path) > 1 else ""
+    found = f"unknown key: since version {VERSION} it is {key}[{dotted(('plugins', uri))}]"
+    return merged.problem(path, found)
+
+
+def _without(paths: Collection[KeyPath], tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return tables without those at some paths, which have one key or two."""
+    return {
+        name: {key: value for key, value in table.items() if (name, key) not in paths}
+        if isinstance(table, dict)
+        else table
+        for name, table in tables.items()
+        if (name,) not in paths
+    }
 
 
 def decode_table(

@@ -130,9 +130,10 @@ class Host:
             raise FailedPrecondition("a host can be started only once: create another one")
         check_files(self._config)
         host = self._config.host
-        prepared = prepare(self._config, self._modules, embedded=self._embedded)
+        prepared = prepare(self._config, self._modules, embedded=self._embedded, defer=True)
         for warning in prepared.warnings:
             _log.warning(warning)
+        prepared.check()
         with contextlib.ExitStack() as undo:
             root = undo.enter_context(open_directories(host))
             if not self._embedded:
@@ -186,9 +187,10 @@ class Host:
                 raise FailedPrecondition("the host is not running")
             check_files(config)
             discovery = self._prepared.plan.discovery
-            new = prepare(config, self._modules, embedded=self._embedded, discovery=discovery)
+            new = prepare(config, self._modules, embedded=self._embedded, discovery=discovery, defer=True)
             for warning in new.warnings:
                 _log.warning(warning)
+            new.check()
             reloaded = self._active.reload(new, self.plugins)
             if self._retries is not None:
                 self._retries.retry_now()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from lamina.config import GRPC_SERVER, Config, Problem, dotted
+from lamina.config import GRPC_SERVER, Config, Problem, config_error, dotted
 from lamina.errdefs import Error, nearest
 from lamina.places import SOCKET
 from lamina.plugin import SERVING_TYPES, Discovery, Plan, discover
@@ -18,22 +18,39 @@ class Prepared:
         config: Config,
         plan: Plan,
         configs: dict[str, object],
-        warnings: tuple[str, ...],
+        ignored: tuple[str, ...],
         failures: Mapping[str, Error],
         dangling: tuple[Problem, ...],
+        problems: tuple[Problem, ...],
     ) -> None:
         self.config = config
         """The configuration, migrated by the plugins and with proxy plugins decoded."""
         self.plan = plan
         self.configs = configs
         """The decoded configuration of each plugin that has one, by URI."""
-        self.warnings = warnings
+        self.ignored = ignored
         """Settings without effect, one sentence each."""
         self.failures = failures
         """The errors of plugins without a configuration, by URI: a migration or the defaults failed."""
         self.dangling = dangling
         """Settings that name plugins which no package provides (`Registration.references`). A host starts
         anyway."""
+        self.problems = problems
+        """Mistakes, with which no host starts. The plugins that they concern have no configuration."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Settings without effect, and those that name missing plugins: what a host logs."""
+        return (*self.ignored, *map(str, self.dangling))
+
+    def check(self) -> None:
+        """Check that a host may start.
+
+        Raises:
+            ConfigError: There are `problems`.
+        """
+        if self.problems:
+            raise config_error(self.problems)
 
     @property
     def address(self) -> str:
@@ -47,7 +64,12 @@ class Prepared:
 
 
 def prepare(
-    config: Config, modules: Sequence[str] = (), *, embedded: bool = False, discovery: Discovery | None = None
+    config: Config,
+    modules: Sequence[str] = (),
+    *,
+    embedded: bool = False,
+    discovery: Discovery | None = None,
+    defer: bool = False,
 ) -> Prepared:
     """Find the plugins, decode their configurations, and plan their initialisation.
 
@@ -58,6 +80,7 @@ def prepare(
         modules: Plugin modules to load besides those of installed packages.
         embedded: Whether to leave out plugins of `SERVING_TYPES`, even if `required_plugins` names them.
         discovery: The plugins that a running host found at its start. None: find and import them.
+        defer: Whether to leave mistakes to the caller, in `Prepared.problems`.
 
     Raises:
         ConfigError: The configuration is wrong; the message has all problems, including the deferred ones
@@ -70,35 +93,50 @@ def prepare(
         discovery = discover(modules, host.disabled_distributions, host.disabled_plugins, group=group)
     migrations = {one.uri: one.migrate for one in discovery.registry if one.migrate is not None}
     types = discovery.registry.proxy_types
-    config = config.with_migrations(migrations).with_proxies({name: one.config for name, one in types.items()})
+    config = config.with_migrations(migrations)
+    tables = config.host.proxy_plugins
+    config = config.with_proxies({name: one.config for name, one in types.items()})
     schemas = {one.uri: one.config for one in discovery.registry}
     failures = {**config.failed_defaults(schemas), **config.failed_migrations}
     discovery = discovery.set_aside(failures)
     schemas = {uri: schema for uri, schema in schemas.items() if uri not in failures}
     proxies = [types[table.type].registration(name, table) for name, table in config.host.proxy_plugins.items()]
+    problems: list[Problem] = []
+    unloadable = [plugin.uri for plugin in discovery.failed]
     configs, warnings = config.decode_plugins(
-        schemas, [plugin.uri for plugin in discovery.failed], {proxy.id: proxy.uri for proxy in proxies}
+        schemas, unloadable, {proxy.id: proxy.uri for proxy in proxies}, problems
     )
     found = (*discovery.registry, *discovery.failed)
     left_out = [one.uri for one in found if one.type in SERVING_TYPES] if embedded else []
     plan = Plan(
         discovery,
-        more=proxies,
+        more=[proxy for proxy in proxies if proxy.uri not in {*schemas, *unloadable}],
         disabled=[*host.disabled_plugins, *left_out],
         required=[uri for uri in host.required_plugins if uri not in left_out],
     )
-    dangling = tuple(_dangling(config, plan, configs))
-    texts = (*config.warnings, *warnings, *map(str, dangling))
-    return Prepared(config, plan, configs, texts, failures, dangling)
+    dangling = tuple(_dangling(config, plan, tables.keys() - config.host.proxy_plugins.keys()))
+    ignored = (*config.warnings, *warnings)
+    prepared = Prepared(config, plan, configs, ignored, failures, dangling, tuple(problems))
+    if not defer:
+        prepared.check()
+    return prepared
 
 
-def _dangling(config: Config, plan: Plan, configs: Mapping[str, object]) -> Iterator[Problem]:
-    """Return a problem for each setting of a file that names a plugin which no package provides."""
+def _dangling(config: Config, plan: Plan, unread: Collection[str]) -> Iterator[Problem]:
+    """Return a problem for each setting of a file that names a plugin which no package provides.
+
+    Args:
+        config: The configuration. The other settings of a table may be wrong.
+        plan: The plan of a host.
+        unread: The ids of proxy plugins whose tables are wrong.
+    """
     known = plan.known()
     for registration in plan.order:
+        table = config.plugins.get(registration.uri, {})
         for field, type_ in registration.references.items():
             ids = [uri.removeprefix(f"{type_}.") for uri, known_type in known.items() if known_type == type_]
-            for key, id_ in _ids(getattr(configs.get(registration.uri), field, "")):
+            ids += unread
+            for key, id_ in _ids(table.get(field, "")):
                 path = ("plugins", registration.uri, field, *key)
                 if id_ not in ids and (origin := config.origin_of(path)):
                     found = f"plugin {type_}.{id_} is not installed"

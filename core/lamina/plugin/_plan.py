@@ -79,13 +79,19 @@ class Plan:
         Raises:
             NoInstance: A required plugin is not.
         """
-        known = self.known()
+        for reason in self.missing().values():
+            raise NoInstance(reason)
+
+    def missing(self) -> dict[str, str]:
+        """Return why each required plugin that is not installed or not enabled is missing, by URI."""
+        known, missing = self.known(), {}
         for uri in self.required:
             if uri in self.disabled:
-                raise NoInstance(f"required plugin {uri} is disabled: it is also in disabled_plugins")
-            if uri not in known:
+                missing[uri] = f"required plugin {uri} is disabled: it is also in disabled_plugins"
+            elif uri not in known:
                 guess = self.did_you_mean(uri)
-                raise NoInstance(f"required plugin {uri} is not installed{guess}{self._unloadable()}")
+                missing[uri] = f"required plugin {uri} is not installed{guess}{self._unloadable()}"
+        return missing
 
     def check(self, plugin: Plugin) -> None:
         """Check that the host can continue its start after a plugin.

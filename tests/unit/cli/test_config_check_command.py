@@ -61,7 +61,7 @@ def test_check_reports_a_missing_required_plugin(path: Path) -> None:
     path.write_text('version = 4\nrequired_plugins = ["io.containerd.snapshotter.v1.overlay"]\n')
     (line,) = complaints("config", "check", path)
     assert line.startswith(
-        f"lamina: {path}:2: required_plugins: required plugin io.containerd.snapshotter.v1.overlay "
+        f"lamina: {path}:2: required_plugins[0]: required plugin io.containerd.snapshotter.v1.overlay "
     )
 
 
@@ -77,11 +77,38 @@ def test_check_reports_an_alias_of_an_unknown_snapshotter(path: Path) -> None:
     assert (done.returncode, problem["Line"], problem["Nearest"]) == (1, 3, "overlayfs")
 
 
-def test_check_reports_missing_required_and_named_plugins_at_once(path: Path) -> None:
-    required = 'required_plugins = ["io.containerd.snapshotter.v1.overlay"]'
-    path.write_text(f'version = 4\n{required}\n[{ALIASES}]\nlamina = "overlay"\n')
-    lines = [line.split(": ")[1] for line in complaints("config", "check", path)]
-    assert lines == [f"{path}:2", f"{path}:4"]
+EVERY_KIND = f"""\
+version = 4
+temp = 5
+required_plugins = ["x.a.v1.b", "x.a.v1.c"]
+[{ALIASES}]
+lamina = "overlay"
+wrong = 5
+near = "far"
+[proxy_plugins.far]
+type = "snapshot"
+[plugins."x.a.v1.unused"]
+[plugins."{LISTENER}"]
+uid = "me"
+"""
+"""Mistakes of the top level, in tables and in a proxy's, missing plugins, and an unused table."""
+
+
+def test_check_reports_problems_of_every_kind_at_once(path: Path) -> None:
+    path.write_text(EVERY_KIND)
+    unused, *problems = [line.removeprefix("lamina: ") for line in complaints("config", "check", path)]
+    assert unused.startswith(f'warning: {path}:10: plugins."x.a.v1.unused": not used')
+    assert [line.split(": ")[:2] for line in problems] == [
+        [f"{path}:2", "temp"],
+        [f"{path}:3", "required_plugins[0]"],
+        [f"{path}:3", "required_plugins[1]"],
+        [f"{path}:5", f"{ALIASES}.lamina"],
+        [f"{path}:6", f"{ALIASES}.wrong"],
+        [f"{path}:8", "proxy_plugins.far.address"],
+        [f"{path}:12", f'plugins."{LISTENER}".uid'],
+    ]
+    document = json.loads(run("config", "check", path, "--json").stdout)
+    assert (len(document["Problems"]), len(document["Warnings"])) == (len(problems), 1)
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,14 @@ def test_version_4_names_the_plugin_that_replaces_a_table(tmp_path: Path, table:
     assert ":5: debug.level: expected" in level
 
 
+def test_version_4_names_the_plugin_that_replaces_a_setting_of_debug(tmp_path: Path) -> None:
+    path = write(tmp_path, 'version = 4\n[debug]\naddress = "/a"\nlevel = "info"\n')
+    place = 'address in [plugins."io.containerd.server.v1.debug"]'
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert str(caught.value) == f"{path}:3: debug.address: unknown key: since version 4 it is {place}"
+
+
 @pytest.mark.parametrize("version", [2, 3])
 @pytest.mark.parametrize(
     ("text", "plugins"),

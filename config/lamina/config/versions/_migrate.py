@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import attrs
 
-from lamina.config._problems import Problem, described, dotted
+from lamina.config._problems import KeyPath, Problem, described, dotted
 from lamina.config._schema import VERSION
 from lamina.config.reading._document import Document
 from lamina.config.reading._moves import Moves, compose, infer_moves
@@ -106,9 +106,22 @@ def successor(table: str, key: str) -> tuple[str, ...] | None:
     return next((("plugins", relocation.uri, relocation.keys[key]) for relocation in relocations), None)
 
 
-def successor_of_table(table: str) -> str | None:
-    """Return the URI of the plugin that took over a top-level table of version 3, or None if the table remains."""
-    return next((relocation.uri for relocation in _RELOCATIONS if relocation.table == table != "debug"), None)
+def successors(tables: Mapping[str, Any]) -> dict[KeyPath, str]:
+    """Return the plugins that took over top-level tables of version 3, by the paths of these tables.
+
+    `debug` remains, so its settings that moved are returned one by one.
+
+    Args:
+        tables: The top level of a configuration of the newest version.
+    """
+    found: dict[KeyPath, str] = {}
+    for relocation in _RELOCATIONS:
+        table = tables.get(relocation.table)
+        if relocation.table != "debug" and table is not None:
+            found.setdefault((relocation.table,), relocation.uri)
+        elif isinstance(table, Mapping):
+            found |= {(relocation.table, key): relocation.uri for key in relocation.keys if key in table}
+    return found
 
 
 def _unread(document: Document, version: object) -> Migrated:

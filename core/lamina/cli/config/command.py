@@ -23,7 +23,7 @@ from lamina.cli.options.settings import (
 )
 from lamina.cli.terminal.errors import FAILURE
 from lamina.cli.terminal.output import json_implied, json_option, one_line, write, write_json, write_table
-from lamina.config import HostConfig, Origin, Problem, config_error, default_config_path, load
+from lamina.config import HostConfig, Origin, Problem, config_error, default_config_path, dotted, load
 from lamina.config.describing import (
     Explanation,
     Setting,
@@ -39,7 +39,7 @@ from lamina.config.describing import (
 )
 from lamina.config.versions.rewriting import replace, rewrite
 from lamina.diagnosis.host.names import snapshotter_names
-from lamina.errdefs import ConfigError, NoInstance
+from lamina.errdefs import ConfigError
 from lamina.host import Prepared
 from lamina.plugin import Registration, Registry, discover
 
@@ -89,22 +89,25 @@ def dump(file: str | None, as_json: bool, **overrides: Unpack[Overrides]) -> Non
 @json_option
 def check(file: str | None, containerd: str | None, as_json: bool, **overrides: Unpack[Overrides]) -> None:
     """Report all problems of a configuration. Exits with 1 if there are any."""
+    warnings: Sequence[str] = ()
     try:
         if containerd is not None:
             return _compare(containerd, prepared(file, overrides), as_json)
-        found = prepared(file, overrides)
-        if problems := [*_missing(found), *found.dangling]:
+        found = prepared(file, overrides, defer=True)
+        warnings = found.ignored
+        if not as_json:
+            print_warnings(warnings)
+        if problems := [*found.problems, *_missing(found), *found.dangling]:
             raise config_error(problems)
     except ConfigError as error:
         if not as_json:
             raise
         documents = [_document(problem) for problem in error.problems if isinstance(problem, Problem)]
-        write_json({"Problems": documents, "Warnings": []})
+        write_json({"Problems": documents, "Warnings": warnings})
         sys.exit(FAILURE)
     if as_json:
-        write_json({"Problems": [], "Warnings": found.warnings})
+        write_json({"Problems": [], "Warnings": warnings})
     else:
-        print_warnings(found.warnings)
         write(f"{found.config.file or 'the defaults'}: valid")
     return None
 
@@ -194,12 +197,13 @@ def schema(modules: Sequence[str]) -> None:
 
 
 def _missing(found: Prepared) -> Iterator[Problem]:
-    """Return the problem that a required plugin does not exist."""
-    try:
-        found.plan.check_presence()
-    except NoInstance as error:
-        place = found.config.origin("required_plugins") or Origin("", None)
-        yield Problem(place.name, "required_plugins", place.line, str(error))
+    """Yield a problem for each required plugin that does not exist."""
+    missing = found.plan.missing()
+    for index, uri in enumerate(found.config.host.required_plugins):
+        if uri in missing:
+            path = ("required_plugins", index)
+            place = found.config.origin_of(path) or Origin("", None)
+            yield Problem(place.name, dotted(path), place.line, missing[uri])
 
 
 def _schemas(registrations: Iterable[Registration[Any]]) -> dict[str, type | None]:

@@ -130,15 +130,20 @@ def configuration(file: str | None, overrides: Overrides | None = None) -> Confi
     return load(file, defer=True).with_overrides(os.environ, **flags)  # type: ignore[arg-type] # all strings
 
 
-def prepared(file: str | None, overrides: Overrides) -> Prepared:
+def prepared(file: str | None, overrides: Overrides, *, defer: bool = False) -> Prepared:
     """Load and decode a configuration, and report plugins that fail on stderr.
+
+    Args:
+        file: The file; None: the default file.
+        overrides: The options that override it.
+        defer: Whether to leave mistakes to the caller, as far as plugins can be discovered: `Prepared.problems`.
 
     Raises:
         ConfigError: The configuration is invalid; it lists all problems.
     """
     from lamina.host import prepare
 
-    found = prepare(configuration(file, overrides), overrides["modules"])
+    found = prepare(configuration(file, overrides), overrides["modules"], defer=defer)
     print_failed_plugins(found.plan.discovery)
     return found
 

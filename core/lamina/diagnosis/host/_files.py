@@ -18,7 +18,7 @@ def configuration(host: ConfiguredHost) -> Iterator[Finding]:
         if os.geteuid() != 0 and problem.endswith(os.strerror(errno.EACCES)):
             yield Finding.unknown(check, problem, AS_ROOT)
         else:
-            remedy = f"fix this, then check with: {host.command('config dump', overridden=True)}"
+            remedy = f"fix this, then check with: {host.command('config check', overridden=True)}"
             yield Finding.problem(check, problem, remedy)
     if host.config is None:
         return
@@ -28,7 +28,7 @@ def configuration(host: ConfiguredHost) -> Iterator[Finding]:
     for exposure in host.config.exposures:
         found = f"{exposure.found}, who could change the host's behaviour: it refuses to start"
         yield Finding.problem(check, found, exposure.remedy)
-    for warning in host.prepared.warnings if host.prepared else host.config.warnings:
+    for warning in host.warnings:
         yield Finding.warning(check, warning, "correct it, remove it, or install the package it is for")
     if host.prepared and (refusal := host.prepared.plan.dry_run().refusal):
         remedy = f"make it work, or remove it from required_plugins: {host.command('plugins graph')}"

@@ -35,6 +35,8 @@ class ConfiguredHost:
     """None if it is invalid."""
     error: Error | None = None
     """The reason why it is invalid."""
+    warnings: tuple[str, ...] = ()
+    """Settings without effect, and those that name missing plugins, one sentence per setting."""
     options: str = ""
     """The options that override the file, as to be typed again, each with a leading space."""
     modules: Sequence[str] = ()
@@ -88,13 +90,17 @@ class ConfiguredHost:
     def with_config(self, config: Config) -> ConfiguredHost:
         """Return a copy with another configuration, prepared as far as it is valid."""
         discovery = self.prepared.plan.discovery if self.prepared else None
+        warnings = config.warnings
         try:
-            prepared = prepare(config, self.modules, discovery=discovery)
+            prepared = prepare(config, self.modules, discovery=discovery, defer=True)
+            warnings = prepared.warnings
+            prepared.check()
         except Error as error:
-            return attrs.evolve(self, config=config, error=error)
+            return attrs.evolve(self, config=config, error=error, warnings=warnings)
         # Without a configured listener, another host may still serve at the default address.
         address = prepared.address or self.address
-        return attrs.evolve(self, address=address, config=prepared.config, prepared=prepared, error=None)
+        config = prepared.config
+        return attrs.evolve(self, address=address, config=config, prepared=prepared, error=None, warnings=warnings)
 
     def of_host(self, plugins: Sequence[RemotePlugin]) -> ConfiguredHost:
         """Return a copy with the directories that the running host reports.
