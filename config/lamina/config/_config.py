@@ -261,8 +261,8 @@ class Config:
                 correspond to the flags; an empty variable counts as unset. For another `program` the prefix is its
                 name. None: no variables.
             root: `--root`; a relative path is resolved against the working directory. None: not given.
-            state: `--state`, likewise.
-            address: `--address`, the listener's unix socket, likewise.
+            state: As `root`, for `--state`.
+            address: As `root`, for `--address`, the listener's unix socket.
             log_level: `--log-level`.
 
         Raises:

@@ -80,7 +80,7 @@ def _hide_plugins(level: str) -> None:
 
 
 def _tells_more(record: logging.LogRecord) -> bool:
-    """Return whether a log record says more than that a plugin works, or why it does not."""
+    """Return whether a log record is more than the result of a plugin's init."""
     announced = ("loading plugin", "loaded plugin", "skip loading plugin", "failed to load plugin")
     return not str(record.msg).startswith(announced) or record.exc_info is not None
 

@@ -1,4 +1,4 @@
-"""Blobs by digest: what images consist of, stored once and verified while it is written.
+"""Blobs by digest: the parts of images, stored once, and verified while they are written.
 
 A blob never changes. An *ingest* is a blob that is being written, under a *ref* of the writer's choice: it can be
 continued after an interruption, and becomes a blob when it is committed with the right digest. The words are those

@@ -43,7 +43,7 @@ class Writer(abc.ABC):
         """
 
     def copy_from(self, blob: Blob, progress: Progress | None = None) -> None:
-        """Append what is missing of a blob: all from `status.offset` on.
+        """Append the missing part of a blob: everything from `status.offset` on.
 
         Args:
             blob: The whole blob, often a range of an archive.
@@ -142,7 +142,7 @@ class ContentStore(abc.ABC):
 
     @abc.abstractmethod
     def delete(self, digest: str) -> None:
-        """Delete a blob and its labels. Who has it open can read on.
+        """Delete a blob and its labels. Readers that have it open can continue.
 
         Raises:
             NotFound: There is no such blob.
@@ -225,7 +225,7 @@ class ContentStore(abc.ABC):
         return errors
 
     def cleanup(self) -> None:  # noqa: B027 - most stores leave nothing behind
-        """Delete what interrupted calls left behind."""
+        """Delete everything that interrupted calls left behind."""
 
     def add_labels(self, digest: str, labels: Mapping[str, str]) -> Info:
         """Set labels of a blob and keep its others.

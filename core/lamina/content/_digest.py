@@ -1,4 +1,4 @@
-"""Digests: the names of blobs, which are what they contain."""
+"""Digests: the names of blobs, computed from their content."""
 
 from __future__ import annotations
 

@@ -51,10 +51,10 @@ class NewBlob:
 
 
 def ingest(store: ContentStore, blobs: Iterable[NewBlob], stored: Stored | None = None) -> None:
-    """Store blobs durably and in their order, with as few syncs as the store can do with.
+    """Store blobs durably and in order, with as few syncs as the store needs.
 
-    Blobs that are there already are not read. Interrupted ingests are continued. A blob that another thread or
-    process is storing is waited for.
+    Blobs that are there already are not read. Interrupted ingests are continued. If another thread or process is
+    storing a blob, this one waits for it.
 
     Args:
         store: The store to put them in.
@@ -142,7 +142,7 @@ class _Batch(contextlib.ExitStack):
         self._complete.append(Commit(writer, blob.digest, blob.size, blob.labels))
 
     def commit(self) -> None:
-        """Commit what waits for it."""
+        """Commit the waiting ingests."""
         self._store.commit_all(self._complete)
         self._committed += self._size
         if self._stored:
@@ -153,7 +153,7 @@ class _Batch(contextlib.ExitStack):
 
     @property
     def _is_awaited(self) -> bool:
-        """True if so much waits for its commit that the caller should not wait for more."""
+        """True if enough bytes wait for their commit that the caller should get it now."""
         return bool(self._stored and self._complete) and self._size >= min(self._committed, _AWAITED)
 
     @property
@@ -162,7 +162,7 @@ class _Batch(contextlib.ExitStack):
         return sum(one.size for one in self._complete)
 
     def abort(self) -> None:
-        """Give up what is not committed."""
+        """Give up ingests that are not committed."""
         self.close()
         for ref in self._refs:
             with contextlib.suppress(NotFound, RefLocked):
@@ -173,7 +173,7 @@ class _Batch(contextlib.ExitStack):
         return open_writer(self._store, blob.digest, blob.size, ref=blob.ref, before_wait=self.commit)
 
     def _fill(self, writer: Writer, blob: NewBlob) -> None:
-        """Write what is missing. What an earlier process wrote before a crash may not be what is on the disk."""
+        """Write the missing part. The disk may not have what an earlier process wrote before a crash."""
         resumed = writer.status.offset
         _copy(writer, blob)
         if resumed and writer.digest != blob.digest:

@@ -19,10 +19,10 @@ class BlobLabels(Protocol):
         """Replace the labels of a blob."""
 
     def delete(self, digest: str) -> None:
-        """Forget the labels of a blob. It need not have any."""
+        """Delete the labels of a blob, which need not have any."""
 
     def put_all(self, labels: Mapping[str, Mapping[str, str]]) -> None:
-        """Replace the labels of several blobs, of all or of none. Those without any are forgotten.
+        """Replace the labels of several blobs, of all or of none. Entries without labels are deleted.
 
         Args:
             labels: The labels of each blob, by digest; up to a few hundred blobs.

@@ -59,7 +59,7 @@ def verify_blob(store: ContentStore, digest: str, progress: Progress | None = No
 
 
 def verified_pieces(store: ContentStore, digest: str) -> Generator[bytes]:
-    """Yield the data of a blob in pieces of at most `PIECE` bytes. Whether it is the right data shows at the end.
+    """Yield the data of a blob in pieces of at most `PIECE` bytes. Wrong data is detected at the end.
 
     Raises:
         NotFound: There is no such blob.

@@ -1,7 +1,7 @@
 """Diagnosis of this machine, for `lamina diagnose` and for plugins.
 
-Each function checks one thing and reports it as `lamina.plugin.Finding`. None changes anything. Whatever this user
-may not inspect is a finding too, not an error.
+Each function checks one thing and reports it as `lamina.plugin.Finding`. None changes anything. What this user may
+not inspect is a finding too, not an error.
 """
 
 from lamina.diagnosis._directories import data_root, directory, group_name, nearest_existing, ownership

@@ -35,7 +35,7 @@ def directory(
     shared: bool = False,
     trust: Trust | None = None,
 ) -> Iterator[Finding]:
-    """Report the problems of a directory, or what is known about it if there are none.
+    """Report the problems of a directory, or its properties if there are none.
 
     Args:
         check: The name of the check.

@@ -17,7 +17,7 @@ ALL_IDS: Final = "0 0 4294967295"
 """The only line of uid_map outside any user namespace (user_namespaces(7))."""
 
 AS_ROOT: Final = "run the same command as root (sudo)"
-"""The remedy for whatever this user may not inspect."""
+"""The remedy for everything that this user may not inspect."""
 
 
 @attrs.frozen

@@ -37,7 +37,7 @@ class ImageBlobs:
         Args:
             read: Reads documents.
             chosen: The digests of the manifests.
-            check: Raises an error if a blob cannot be had.
+            check: Raises an error if a blob is not available.
             keeps_layers: Whether a manifest refers to its layers, so that they are not collected.
         """
         self._read = read
@@ -55,7 +55,7 @@ class ImageBlobs:
         """Add a manifest or an index with what it refers to.
 
         Returns:
-            Whether it is taken: an index is not if it leads to none of the chosen manifests.
+            Whether it was added: an index that leads to none of the chosen manifests is not.
 
         Raises:
             NotFound: A document is missing.
@@ -77,13 +77,13 @@ class ImageBlobs:
         return [one.digest for one in self if one.media_type in LAYER_TYPES]
 
     def leave_out(self, digests: AbstractSet[str]) -> None:
-        """Take some blobs out."""
+        """Leave out some blobs."""
         self._blobs = {digest: one for digest, one in self._blobs.items() if digest not in digests}
 
     def labels(self, descriptor: Descriptor) -> dict[str, str]:
         """Return the labels of a blob, which name the blobs that it refers to.
 
-        They are computed again and again: those of all blobs together may be many.
+        They are computed each time, since those of all blobs together may be many.
         """
         if descriptor.media_type not in MANIFEST_TYPES | INDEX_TYPES:
             return {}

@@ -1,4 +1,4 @@
-"""The abstract `Transfer`: the work on images that a host does for its clients."""
+"""The abstract `Transfer`: slow operations on images, which a host performs for its clients."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 class Transfer(abc.ABC):
-    """Does slow work on the images of the current call's namespace. Every method may be called from any thread.
+    """Performs slow operations on the images of the current call's namespace. Any thread may call any method.
 
-    Work stops when its call ends (`lamina.context.current`); repeated, it goes on where it stopped.
+    An operation stops when its call ends (`lamina.context.current`); repeated, it continues where it stopped.
     """
 
     @abc.abstractmethod
@@ -78,7 +78,7 @@ class Transfer(abc.ABC):
     ) -> Imported:
         """Fetch an image from a registry, and unpack its layers as they arrive.
 
-        Blobs that are there are not fetched again; of others, what an earlier attempt has fetched is kept.
+        Blobs that are there are not fetched again, nor parts of others that an earlier attempt has fetched.
 
         Args:
             name: The image, by tag or digest, in any form that `lamina.images.references.parse` takes.
@@ -160,7 +160,7 @@ class Transfer(abc.ABC):
         source_date_epoch: int | None = None,
         progress: Report | None = None,
     ) -> Image:
-        """Make an image of a snapshot: that of its base, and a layer with all that was changed since.
+        """Make an image of a snapshot: the image of its base, and a layer with all changes since.
 
         A snapshot that changes nothing adds no layer, and one without a base becomes an image of one layer. The
         image is named last, so it is complete if it is there.
@@ -174,8 +174,8 @@ class Transfer(abc.ABC):
             changes: Changes to the configuration of the base; None for none.
             message: A comment for the history.
             compression: The compression of the layer.
-            live: Commit the snapshot although it is mounted. Each file is read once, one after the other, so the
-                image can hold what was never there at the same time; one that changes just then is refused.
+            live: Commit the snapshot although it is mounted. Files are read one after the other, so the image can
+                hold a state that never existed; a file that changes while it is read is refused.
             source_date_epoch: The time of the image, in seconds since 1970, UTC, and the latest time of files in
                 its layer; None for now, and the times that the files have. Given it, a snapshot that has not
                 changed makes the same image again.
@@ -202,7 +202,7 @@ class Transfer(abc.ABC):
     ) -> Image:
         """Make an image with the layers of another one, and another configuration.
 
-        If its configuration is as it should be, it remains the same image.
+        If the configuration already is as wanted, it remains the same image.
 
         Args:
             name: As for `unpack`.
@@ -263,7 +263,7 @@ class Transfer(abc.ABC):
 
     @abc.abstractmethod
     def resolve(self, name: str, *, platform: str = "") -> Resolved:
-        """Return what an image consists of.
+        """Return the parts of an image.
 
         Args:
             name: As for `unpack`.

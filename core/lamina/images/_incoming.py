@@ -11,23 +11,23 @@ from lamina.images._store import Image, ImageStore
 
 
 class Incoming(abc.ABC):
-    """Images of an archive or a registry: their names, and the blobs that they need and bring."""
+    """Images of an archive or a registry: their names, and the blobs that they need."""
 
     targets: Mapping[str, Descriptor]
     """Full names, and the manifests or indexes that they will stand for."""
     blobs: ImageBlobs
-    """The blobs to bring."""
+    """The blobs to fetch."""
     all_platforms: bool
-    """Brings the manifests of all platforms; the one to unpack may be missing."""
+    """True if the manifests of all platforms are wanted; the one to unpack may be missing."""
     is_remote = False
-    """Comes over a network: layers that the snapshotter can do without are left there."""
+    """True if the blobs come over a network: layers that the snapshotter can do without are not fetched."""
 
     @abc.abstractmethod
     def read(self, descriptor: Descriptor) -> bytes:
         """Return a document of an image, before its blob is stored; as `lamina.images.selection.Read`."""
 
     @abc.abstractmethod
-    def bring(self, stored: Callable[[str], object] | None = None) -> None:
+    def fetch(self, stored: Callable[[str], object] | None = None) -> None:
         """Store the blobs, verified. Repeated, it continues where it stopped.
 
         Args:

@@ -17,7 +17,7 @@ BASE: Final = "containerd.io/gc.ref.content.base"
 
 
 def add_label(content: ContentStore, digest: str, key: str, value: str) -> None:
-    """Set a label of a blob, unless the store keeps none: then it has no garbage collector either."""
+    """Set a label of a blob, unless the store keeps no labels: then there is no garbage collector either."""
     if content.info(digest).labels.get(key) == value:
         return
     try:

@@ -57,7 +57,7 @@ class LocalTransfer(Transfer):
             differ: Applies layers, and makes them.
             destination: Returns the snapshotter with an id, in its own keyspace; that of "" is the default one.
             lease: Returns a temporary lease in a namespace.
-            discard: Removes those of some blobs that nothing needs (`GarbageCollector.discard`).
+            discard: Removes blobs that nothing needs (`GarbageCollector.discard`).
         """
         self._content = content
         self._images = images

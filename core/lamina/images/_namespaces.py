@@ -17,7 +17,7 @@ DEFAULT_NAMESPACE: Final = "default"
 
 
 def check_namespace(namespace: str) -> str:
-    """Return the namespace unchanged if it is one, by the rules of containerd's identifiers.
+    """Return the namespace unchanged if it is valid by the rules of containerd's identifiers.
 
     Raises:
         InvalidArgument: It is empty, longer than `NAMESPACE_LIMIT`, or not letters and digits with single `.`, `_`

@@ -1,4 +1,4 @@
-"""Options of transfers, checked before anything is done."""
+"""Checks of the options of transfers, before anything is done."""
 
 from __future__ import annotations
 

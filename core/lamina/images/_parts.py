@@ -18,7 +18,7 @@ class Parts:
 
     platform: Platform
     descriptor: Descriptor
-    """That of the manifest."""
+    """The descriptor of the manifest."""
     manifest: Manifest
     config: ImageConfig
 

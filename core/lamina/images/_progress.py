@@ -23,9 +23,9 @@ class Progress:
     done: int
     """Bytes of the blob, or of the files in it; `total` at the end, or if there was nothing to do."""
     total: int
-    """Those bytes in all; 0 if they are not known before the end."""
+    """The total of those bytes; 0 if it is not known before the end."""
 
 
 Report: TypeAlias = Callable[[Progress], None]
-"""Called from any thread, several times for each blob: when the work begins, while it goes on, and at its end. It
+"""Called from any thread, several times for each blob: at the beginning, from time to time, and at the end. It
 must neither block nor raise."""

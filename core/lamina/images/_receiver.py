@@ -1,4 +1,4 @@
-"""Images are received: their blobs stored, unpacked as they arrive, and named."""
+"""Reception of images: their blobs are stored, unpacked as they arrive, and named."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Receiver:
             progress: Gets the progress of the unpacking.
 
         Raises:
-            Error: As `Incoming.bring` and `unpack`. If one fails, the other is stopped, and nothing is named.
+            Error: As `Incoming.fetch` and `unpack`. If one fails, the other is stopped, and nothing is named.
         """
         unpacked: list[Unpacked] = []
         for blob in incoming.blobs:
@@ -56,9 +56,9 @@ class Receiver:
         if destination is not None and may_leave_out and not incoming.all_platforms:
             incoming.blobs.leave_out(self._needless(incoming, platform, destination, lease))
         if destination is None:
-            incoming.bring()
+            incoming.fetch()
         else:
-            with arriving([one.digest for one in incoming.blobs], incoming.bring) as arrivals:
+            with arriving([one.digest for one in incoming.blobs], incoming.fetch) as arrivals:
                 for name, target in incoming.targets.items():
                     if incoming.all_platforms and not is_for(incoming.read, target, name, platform):
                         continue
@@ -114,7 +114,7 @@ class Receiver:
 
 
 def _protect(parts: Parts, place: Destination, lease: TemporaryLease) -> None:
-    """Add to a lease what an image needs and becomes."""
+    """Add the blobs and the future snapshots of an image to a lease."""
     for blob in (parts.descriptor, parts.manifest.config, *parts.manifest.layers):
         lease.add_blob(blob.digest)
     for chain_id in chain_ids(parts.config.rootfs.diff_ids):

@@ -1,4 +1,4 @@
-"""The protection of what an operation works with."""
+"""The protection of the blobs and snapshots that an operation works with."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from lamina.images._results import Verified
 
 
 def verify(content: ContentStore, digests: Sequence[str]) -> Iterator[Verified]:
-    """Yield of some blobs, or of all without any, whether they have their digests.
+    """Yield whether blobs have their digests: the given ones, or all if none are given.
 
     Raises:
         NotFound: One of `digests` is not there.

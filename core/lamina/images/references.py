@@ -53,7 +53,7 @@ class Reference:
 def parse(reference: str) -> Reference:
     """Return the parts of the name of an image, with the registry and the tag that it lacks.
 
-    A name with a tag and a digest loses the tag, as in containerd: the digest says it all.
+    A name with a tag and a digest loses the tag, as in containerd: the digest suffices.
 
     Raises:
         InvalidArgument: The text is not the name of an image. The message says why.

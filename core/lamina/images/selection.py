@@ -24,7 +24,7 @@ MAX_MANIFESTS: Final = 1000
 
 @attrs.frozen
 class Candidate:
-    """A manifest of an image, and what it is for."""
+    """A manifest of an image, and its platform."""
 
     descriptor: Descriptor
     platform: Platform
@@ -33,8 +33,8 @@ class Candidate:
 def candidates(read: Read, target: Descriptor, name: str) -> list[Candidate]:
     """Return the manifests of an image that can be read, in their order.
 
-    Manifests without a root file system (attestations, other artifacts) are passed over, and so is what an index
-    names but is not there. A platform is that of the index, or else that of the configuration.
+    Manifests without a root file system (attestations, other artifacts) are passed over, and so are manifests
+    that an index names but that are not there. The platform is that in the index, or else in the configuration.
 
     Args:
         read: Reads documents.
@@ -53,7 +53,7 @@ def candidates(read: Read, target: Descriptor, name: str) -> list[Candidate]:
 def choose(read: Read, target: Descriptor, name: str, platform: Platform | None = None) -> Candidate:
     """Return the manifest of an image that suits a platform best; of several, the first.
 
-    Manifests that the index says are for other platforms are not read.
+    Manifests that are for other platforms, according to the index, are not read.
 
     Args:
         read: Reads documents.
@@ -62,7 +62,7 @@ def choose(read: Read, target: Descriptor, name: str, platform: Platform | None 
         platform: The platform; None for the host's.
 
     Raises:
-        NotFound: There is none for the platform; the message says what there is. Or the target is not there.
+        NotFound: There is none for the platform; the message lists the platforms. Or the target is not there.
         InvalidArgument: As for `candidates`.
     """
     wanted = platform or Platform.host()

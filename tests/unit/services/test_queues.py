@@ -135,7 +135,7 @@ def test_cancelled_waiting_calls_free_their_slots(made, blocking, monkeypatch, c
 def test_running_calls_continue_however_many_wait(made, blocking, monkeypatch) -> None:
     monkeypatch.setattr(_queues, "MAX_QUEUED", 0)
     done = threading.Event()
-    made.go_on(A, done.set, CallContext())
+    made.resume(A, done.set, CallContext())
     assert done.wait(SECONDS)
 
 
@@ -170,5 +170,5 @@ def test_no_call_begins_after_stop(made) -> None:
     with pytest.raises(Unavailable, match="about to stop"):
         made.add(A, lambda: None, CallContext())
     done = threading.Event()
-    made.go_on(A, done.set, CallContext())
+    made.resume(A, done.set, CallContext())
     assert done.is_set()

@@ -19,7 +19,7 @@ from lamina.config.versions._migrate import GRPC_SERVER, OLDEST, migrate
 
 _OWN: Final = frozenset({"root", "state", "temp"})
 _OWN_ADDRESSES: Final = frozenset({(GRPC_SERVER, "address"), ("io.containerd.server.v1.metrics", "address")})
-"""Addresses at which lamina cannot listen as well."""
+"""containerd's own addresses, at which lamina cannot listen."""
 _OWN_TIMEOUTS: Final = "io.lamina.timeout."
 
 

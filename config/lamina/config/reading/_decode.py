@@ -177,7 +177,7 @@ class _Decoder:
 
 
 def _expected(kind: Any) -> str:
-    """Return what to write for a type of a field."""
+    """Return a description of the values of a field's type."""
     is_path = isinstance(kind, type) and issubclass(kind, os.PathLike)
     return _PATH if is_path else _EXPECTED.get(kind, "a value")
 

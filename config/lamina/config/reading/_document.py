@@ -44,7 +44,7 @@ class Document:
         return Problem(self.name, dotted(path), self.line(path), found, expected, nearest)
 
     def written(self, path: KeyPath) -> KeyPath:
-        """Return the path in the text of what is at `path` in `tables`."""
+        """Return the path in the text of the setting at `path` in `tables`."""
         return origin_of(path, self.moved)
 
     def line(self, path: KeyPath) -> int | None:

@@ -18,7 +18,7 @@ from lamina.config._problems import KeyPath, Problem
 from lamina.config.reading._document import Document
 
 _REPLACED_WITHIN: Final[KeyPath] = ("proxy_plugins",)
-"""The table whose entries are replaced as a whole: half of another plugin's settings make no plugin."""
+"""The table whose entries are replaced as a whole: the settings of two proxies do not mix."""
 
 
 class Origin(NamedTuple):

@@ -12,7 +12,7 @@ Moves = dict[KeyPath, KeyPath]
 
 
 def origin_of(path: KeyPath, moves: Mapping[KeyPath, KeyPath]) -> KeyPath:
-    """Return the original path of what is now at a path."""
+    """Return the original path of the setting that is now at a path."""
     for end in range(len(path), 0, -1):
         if path[:end] in moves:
             return moves[path[:end]] + path[end:]

@@ -18,7 +18,7 @@ from lamina.plugin import Finding
 if TYPE_CHECKING:
     from lamina.diagnosis.host.examination import Examination
 
-COULD_NOT_LOOK: Final = 2
+UNKNOWN_STATE: Final = 2
 """The exit code if the state is unknown; click uses it for usage errors too."""
 
 
@@ -41,7 +41,7 @@ def doctor(
     """
     if dry_run and not repair:
         raise click.UsageError("--dry-run only applies to --repair: use --repair --dry-run")
-    with reported(COULD_NOT_LOOK):
+    with reported(UNKNOWN_STATE):
         from lamina.diagnosis.host.configured import ConfiguredHost
         from lamina.diagnosis.host.examination import examination
 

@@ -168,7 +168,7 @@ def history(*, name: str, platform: str, as_json: bool) -> None:
 
 
 def _configuration(name: str, platform: str) -> tuple[Resolved, dict[str, Any]]:
-    """Return what an image consists of, and its configuration."""
+    """Return the parts of an image, and its configuration."""
     import json
 
     with connected() as client:

@@ -79,7 +79,7 @@ def _words(_: click.Context, parameter: click.Parameter, text: str | None) -> tu
 
 
 def _is_removed(text: str) -> bool:
-    """Return whether an option removes what it names: `NAME-`, as in buildah."""
+    """Return whether an option removes a setting: `NAME-`, as in buildah."""
     return "=" not in text and text.endswith("-")
 
 

@@ -86,10 +86,10 @@ def why(*, name: str, as_json: bool) -> None:
 
 
 def _chains(client: Client, name: str) -> list[Chain]:
-    """Return what keeps the things that a name may mean: a chain id may be a digest, too.
+    """Return the references to the things that a name may mean: a chain id may be a digest, too.
 
     Raises:
-        NotFound: It means nothing.
+        NotFound: It names nothing.
     """
     from lamina.images import DEFAULT_NAMESPACE
 

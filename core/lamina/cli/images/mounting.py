@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _PREFIX: Final = "mount "
 _ROOT: Final = "containerd.io/gc.root"
-"""The label of a snapshot that garbage collectors keep, with what it refers to."""
+"""The label of a snapshot that garbage collectors keep, with everything it refers to."""
 
 
 def mount_key(directory: str) -> str:
@@ -138,7 +138,7 @@ def unmount_image(client: Client, target: str) -> bool:
 
 
 def _mounted_on(client: Client, target: str) -> tuple[list[MountedSnapshot], list[str]]:
-    """Return the snapshots that were mounted on a directory, and what keeps others from being found."""
+    """Return the snapshots that were mounted on a directory, and the errors that may hide others."""
     from lamina.filters import quote
     from lamina.plugin import PluginType
 

@@ -36,7 +36,7 @@ def descriptor_document(descriptor: Descriptor) -> dict[str, Any]:
 
 
 def resolved_document(found: Resolved, config: object) -> dict[str, Any]:
-    """Return what an image consists of as a JSON object."""
+    """Return the parts of an image as a JSON object."""
     pairs = zip(found.layers, found.diff_ids, strict=True)
     return {
         **image_document(found.image),

@@ -36,7 +36,7 @@ def collect(*, dry_run: bool, content_only: bool, as_json: bool) -> None:
 
 
 def place(kind: str, namespace: str, snapshotter: str) -> str:
-    """Return where an object is: a namespace, the keyspace of a snapshotter, or "" for what all share."""
+    """Return the place of an object: a namespace, the keyspace of a snapshotter, or "" if all share it."""
     return f"{snapshotter}/{keyspace_of(namespace)}" if kind == "snapshot" and snapshotter else namespace
 
 

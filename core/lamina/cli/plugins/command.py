@@ -95,8 +95,8 @@ def why(*, plugin: str, file: str | None, modules: Sequence[str], as_json: bool)
     PLUGIN is a URI, or an id if no other plugin has the same one.
 
     A running host reports what happened: the one at -a or, without -a, -c and -p, the one at the default address.
-    If no host runs, or it does not have the plugin, the configuration tells what would happen. The last line names
-    the source.
+    If no host runs, or it does not have the plugin, the configuration predicts what would happen. The last line
+    names the source.
     """
     from lamina.cli.plugins import root_cause
 

@@ -286,7 +286,7 @@ def label(*, key: str, labels: Mapping[str, str], as_json: bool) -> None:
 @snapshots.command()
 @snapshotter_options
 def cleanup() -> None:
-    """Delete what removed snapshots left behind, now."""
+    """Delete the data of removed snapshots and interrupted calls now."""
     with connected_snapshotter() as snapshotter:
         snapshotter.cleanup()
 

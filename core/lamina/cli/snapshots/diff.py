@@ -35,14 +35,14 @@ _DASH: Final = "-"
 _COMPRESSIONS: Final = {".tar": "none", ".gz": "gzip", ".tgz": "gzip", ".zst": "zstd", ".tzst": "zstd"}
 """Values of `Compression` by the ends of file names."""
 _KIND: Final = 5
-"""The width of the column that says how a path differs."""
+"""The width of the column with the kind of difference."""
 _SIZE: Final = 14
 """The width of the column of sizes: `1023.9 KiB` and a gap."""
 _WORDS: Final = {"add": "added", "modify": "modified", "delete": "deleted"}
 
 
 def _compression(output: str) -> Compression:
-    """Return the compression that the name of a file says."""
+    """Return the compression that the name of a file implies."""
     from lamina.layers import Compression
 
     if output == _DASH:

@@ -1,4 +1,4 @@
-"""The removal of a snapshot, whatever server has it."""
+"""The removal of a snapshot from any server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def remove(snapshotter: Snapshotter, key: str) -> None:
     """Remove a snapshot.
 
     Raises:
-        Error: It cannot be removed. The message names it, which that of another server may not.
+        Error: It cannot be removed. The message names it, even if the server's does not.
     """
     try:
         snapshotter.remove(key)

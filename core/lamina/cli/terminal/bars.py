@@ -20,7 +20,7 @@ _DIGITS: Final = 12
 
 
 class Bars:
-    """A bar on stderr for each blob on which work is going on, if the work takes long and stderr is a terminal.
+    """A bar on stderr for each blob that is being worked on, if that takes long and stderr is a terminal.
 
     The bars disappear at the end of the block.
     """

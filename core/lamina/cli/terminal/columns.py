@@ -9,7 +9,7 @@ from lamina.cli.terminal.output import binary_size
 
 
 class BytesColumn(ProgressColumn):
-    """The bytes that are done, of how many."""
+    """The bytes done, and their total."""
 
     def render(self, task: Task) -> Text:
         """Return the text of a bar."""
@@ -18,7 +18,7 @@ class BytesColumn(ProgressColumn):
 
 
 class RateColumn(ProgressColumn):
-    """The bytes that are done in a second."""
+    """The bytes done per second."""
 
     def render(self, task: Task) -> Text:
         """Return the text of a bar; empty until the rate is known."""

@@ -48,7 +48,7 @@ def write_json(document: object) -> None:
 
 @contextlib.contextmanager
 def json_of_removed(wanted: bool) -> Iterator[list[object]]:
-    """Print what a command has removed at the end of the block, as JSON, even if a later removal fails.
+    """Print the things that a command removed as JSON at the end of the block, even if a later removal fails.
 
     Args:
         wanted: Whether to print it at all.

@@ -45,7 +45,7 @@ def byte_progress(begin: str, what: str) -> Iterator[Callable[[int], None]]:
     """Yield a function that shows a number of bytes on stderr, if the block takes long and stderr is a terminal.
 
     Args:
-        begin: The line that is shown until there are any, such as `comparing …`.
+        begin: The line to show until there are bytes, such as `comparing …`.
         what: The rest of the line behind the number of bytes, such as `read`.
     """
     if not sys.stderr.isatty():

@@ -16,7 +16,7 @@ def open_standard_streams() -> None:
     """Open closed standard streams on /dev/null, and make the others reliable.
 
     Otherwise the next file opened, such as a database, would receive the output of a closed stream. Standard
-    output is opened for reading, so that a command fails that writes to it, as the tools of GNU do.
+    output is opened for reading, so that a command that writes to it fails, as GNU's tools do.
 
     With PYTHONUNBUFFERED, Python writes to standard output once and forgets what did not fit, for example on a
     full disk; a buffer writes the rest or fails. A message that cannot be written to standard error changes

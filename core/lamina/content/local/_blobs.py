@@ -73,7 +73,7 @@ class Blobs:
             return self._directory.has(_name(digest))
 
     def add(self, complete: Sequence[Complete]) -> list[bool]:
-        """Make files blobs, durably.
+        """Turn files into blobs, durably.
 
         Returns:
             For each file, whether it became a blob. It stays where it is if there is such a blob.
@@ -153,7 +153,7 @@ class Blobs:
             os.unlink(_name(digest), dir_fd=self._directory.fd)
 
     def forget_labels(self) -> None:
-        """Forget the labels of blobs that are not there, which interrupted calls left behind."""
+        """Delete the labels of missing blobs, which interrupted calls left behind."""
         for digest, _ in self._labels.walk():
             if not self._directory.has(_name(digest)):
                 with self._changing:

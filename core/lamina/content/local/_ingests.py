@@ -29,7 +29,7 @@ MAX_REF: Final = 4096
 EXPIRY: Final = 24 * 3600
 """Seconds after the last write until an ingest is removed, as in containerd."""
 _TIDY_INTERVAL: Final = 3600
-"""Seconds after which expired ingests are looked for again."""
+"""Seconds between two searches for expired ingests."""
 
 
 class Ingest(NamedTuple):
@@ -55,7 +55,7 @@ class Ingests:
     """
 
     def __init__(self, directory: SecureDirectory) -> None:
-        """Remove expired ingests, and what is left of those whose process died while they began or ended.
+        """Remove expired ingests, and remains of those whose process died while they began or ended.
 
         Args:
             directory: The directory. The caller closes it.
@@ -63,7 +63,7 @@ class Ingests:
         self._directory = directory
         self._guard = threading.Lock()
         self._locked: dict[str, float] = {}
-        """Since when a writer has each ref, in seconds of `time.monotonic()`. Guarded by `_guard`."""
+        """The time since which a writer has each ref, by `time.monotonic()`. Guarded by `_guard`."""
         self._tidied = 0.0
         self.tidy()
 

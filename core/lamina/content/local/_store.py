@@ -166,7 +166,7 @@ class LocalContentStore(ContentStore):
             self._ingests.remove(ref)
 
     def commit_all(self, commits: Sequence[Commit]) -> None:
-        """Implement `ContentStore.commit_all`. The disk writes all files while the first is waited for."""
+        """Implement `ContentStore.commit_all`. The disk writes all files during the wait for the first."""
         for one, is_new in zip(commits, self._commit_together(commits), strict=True):
             if one.labels and not is_new:
                 self.add_labels(one.digest, one.labels)

@@ -37,7 +37,7 @@ class LocalWriter(Writer):
         release: Callable[[], None],
         commit: Callable[[Commit], Info],
     ) -> None:
-        """Hash what is there.
+        """Hash the data that is there.
 
         Args:
             ingest: The ingest. Closed with the writer.
@@ -116,7 +116,7 @@ class LocalWriter(Writer):
         self._resources.close()
 
     def check(self, size: int, digest: str) -> None:
-        """Check that what is written is what is expected; see `commit`."""
+        """Check that the data is as expected; see `commit`."""
         if size and size != self._offset:
             raise FailedPrecondition(
                 f"ingest {self.ref!r}: unexpected commit size {self._offset}, expected {size}"
@@ -127,7 +127,7 @@ class LocalWriter(Writer):
             )
 
     def finish(self) -> None:
-        """Make the file what it will be as a blob, and have the disk begin to write it.
+        """Give the file the size and mode of a blob, and have the disk begin to write it.
 
         Raises:
             OSError: The disk failed or is full.
@@ -151,7 +151,7 @@ class LocalWriter(Writer):
             return clone_range(blob.fd, blob.offset, blob.size, self._fd)
 
     def _hash_stored(self, size: int, progress: Progress | None = None) -> None:
-        """Hash what the file has beyond the offset, up to a size in bytes."""
+        """Hash the file's data beyond the offset, up to a size in bytes."""
         if progress:
             progress(self._offset)
         for piece in Blob(self._fd, size).pieces(self._offset):

@@ -10,7 +10,7 @@ from lamina.plugin import Finding
 
 
 def of_host(plugins: Sequence[RemotePlugin], why: str, wanted: str) -> Iterator[Finding]:
-    """Report the plugins of a running host that do not work, and how many do.
+    """Report the plugins of a running host that do not work, and the number of those that do.
 
     Args:
         plugins: The records of the plugins.

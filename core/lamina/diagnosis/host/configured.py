@@ -38,7 +38,7 @@ class ConfiguredHost:
     warnings: tuple[str, ...] = ()
     """Settings without effect, and those that name missing plugins, one sentence per setting."""
     options: str = ""
-    """The options that override the file, as to be typed again, each with a leading space."""
+    """The options that override the file, as the user would type them again, each with a leading space."""
     modules: Sequence[str] = ()
     """Plugin modules besides those of installed packages."""
     is_named: bool = False
@@ -176,7 +176,7 @@ class ConfiguredHost:
         return tuple(str(self.error).split("\n")) if isinstance(self.error, ConfigError) else (str(self.error),)
 
     def places(self, operation: str) -> Places:
-        """Return where the host keeps its metastore and its data.
+        """Return the places of the host's metastore and data.
 
         Raises:
             ConfigError: The configuration is invalid.

@@ -62,7 +62,7 @@ def parents(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _wrong(child: RecoveryRecord, parent: RecoveryRecord | None) -> str:
-    """Return what is wrong with a snapshot's parent, or ""."""
+    """Return the problem of a snapshot's parent, or ""."""
     info, ids = child.record.info, child.record.parent_ids
     shown = f"parent {shorten(info.parent)} (identifier {ids[0]})"
     if parent is None:

@@ -16,12 +16,12 @@ from lamina.snapshots.storage.file import Contents
 from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 _NAMED: Final = 10
-"""Identifiers that a message lists at most."""
+"""Maximum number of identifiers that a message lists."""
 
 
 @attrs.frozen(eq=False)
 class Evidence:
-    """A metastore and its data roots, read as nearly at the same time as possible."""
+    """A metastore and its data roots, read as close together in time as possible."""
 
     metastore: str
     """The metastore's directory."""

@@ -17,7 +17,7 @@ from lamina.snapshots.local import layout
 from lamina.snapshots.recovery import DataRootContents
 
 _LOOKED_AT: Final = 100
-"""Deleted directories that are looked for among the mounts at most."""
+"""Maximum number of deleted directories to search for among the mounts."""
 _DELETED: Final = "//deleted"
 """The suffix of a mount's root in mountinfo if its directory was deleted (`dentry_path` of the kernel)."""
 _PATIENCE: Final = 600.0

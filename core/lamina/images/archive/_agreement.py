@@ -47,7 +47,7 @@ def _manifests(source: Source) -> Iterator[tuple[str, Manifest]]:
 
 
 def _is_same(image: SavedImage, name: str, manifest: Manifest) -> bool:
-    """Return whether an image with the same configuration has the same name and layers, as far as both say so."""
+    """Return whether an image with the same configuration has the same name and layers, if both state them."""
     names = {normalize(one) for one in image.names}
     if names and is_full(name) and normalize(name) not in names:
         return False

@@ -37,7 +37,7 @@ def export_images(
     keep: Callable[[str], object] = lambda _: None,
     report: Report | None = None,
 ) -> int:
-    """Write images to an archive, verified. It is there when it is complete, durably, or not at all.
+    """Write images to an archive, verified. It appears when it is complete and durable, or not at all.
 
     The same images give the same bytes.
 
@@ -48,7 +48,7 @@ def export_images(
         format: Its format.
         platform: The platform for which to write them; None for all that are there, or for the host's where the
             archive is for `docker load`, which knows only one.
-        keep: Called with the digest of each blob that is needed, before it is looked for.
+        keep: Called with the digest of each blob that is needed, before the store is searched for it.
         report: Called with the progress of each blob.
 
     Returns:
@@ -56,7 +56,7 @@ def export_images(
 
     Raises:
         NotFound: A blob is missing, or there is nothing for the platform.
-        FailedPrecondition: Something is in the place that is not a regular file.
+        FailedPrecondition: Something other than a regular file is at the path.
         AlreadyExists: The directory is not empty.
         DataLoss: A blob does not have its digest.
         ResourceExhausted: The disk is full.

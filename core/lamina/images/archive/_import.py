@@ -32,7 +32,7 @@ class ArchivedImages(Incoming):
         keeps_layers: bool = True,
         report: Report | None = None,
     ) -> None:
-        """Find what to copy, and copy nothing yet.
+        """Find the blobs to copy, and copy nothing yet.
 
         Args:
             source: The archive.
@@ -65,7 +65,7 @@ class ArchivedImages(Incoming):
     def read(self, descriptor: Descriptor) -> bytes:
         return self._source.read(descriptor)
 
-    def bring(self, stored: Callable[[str], object] | None = None) -> None:
+    def fetch(self, stored: Callable[[str], object] | None = None) -> None:
         with contextlib.closing(self._opened()) as blobs:
             ingest(self._content, blobs, stored)
 
@@ -120,5 +120,5 @@ def import_images(
     archived = ArchivedImages(
         source, content, names=names, platform=platform, all_platforms=all_platforms, report=report
     )
-    archived.bring()
+    archived.fetch()
     return archived.name(images)

@@ -19,7 +19,7 @@ AddFile: TypeAlias = Callable[[str, int, Iterable[bytes]], None]
 
 @contextlib.contextmanager
 def new_archive(path: str) -> Iterator[AddFile]:
-    """Write a tar archive, which is there, durably, when the block has ended; as `new_file`."""
+    """Write a tar archive, which appears, durably, at the end of the block; as `new_file`."""
     with new_file(path) as fd:
 
         def write(data: bytes | memoryview) -> None:
@@ -41,7 +41,7 @@ def new_archive(path: str) -> Iterator[AddFile]:
 
 @contextlib.contextmanager
 def new_tree(path: str) -> Iterator[AddFile]:
-    """Write a directory, which is there, durably, when the block has ended; as `new_directory`."""
+    """Write a directory, which appears, durably, at the end of the block; as `new_directory`."""
     with new_directory(path) as root, contextlib.ExitStack() as opened_directories:
         directories = {"": root}
 

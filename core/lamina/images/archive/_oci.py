@@ -33,7 +33,7 @@ REF_NAME: Final = "org.opencontainers.image.ref.name"
 def oci_contents(files: ArchiveFiles) -> Contents:
     """Return the images of a layout.
 
-    Manifests with one name, or without any, and with a platform each are the platforms of one image.
+    Manifests that share a name, or have none, and each have a platform are the platforms of one image.
 
     Raises:
         InvalidArgument: The layout is malformed or has no images, or a name stands for several.

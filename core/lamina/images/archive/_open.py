@@ -31,7 +31,7 @@ def open_source(
     decompressed to a file without a name first.
 
     Args:
-        path: The directory or file. Symbolic links are followed here, and nowhere in it.
+        path: The directory or file. Symbolic links are followed here, but not inside it.
         directory: The directory in which a compressed archive is decompressed: on a disk, since it may be large.
         limit: Its maximum size then, in bytes.
 

@@ -52,7 +52,7 @@ class Source:
 
         Raises:
             NotFound: The archive does not have it.
-            InvalidArgument: Its size is another one, or as for `ArchiveFiles.open`.
+            InvalidArgument: It has another size, or as for `ArchiveFiles.open`.
         """
         document = self._contents.documents.get(descriptor.digest)
         return contextlib.nullcontext(document) if document is not None else self._open(descriptor)

@@ -1,4 +1,4 @@
-"""A directory that is there when it is complete, or not at all."""
+"""A directory that appears when it is complete, or not at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 def new_directory(path: str) -> Iterator[int]:
     """Open a directory to be filled, which gets its name, durably, when the block ends.
 
-    It is beside its place before, as `.NAME.new`; one that a killed process left there is removed. Its mode is
+    Until then it is beside its place, as `.NAME.new`; one that a killed process left there is removed. Its mode is
     0700. The caller syncs what it writes there.
 
     Raises:

@@ -1,8 +1,7 @@
 """Make images: of snapshots that were changed, and of other images by changing their configuration.
 
-Whatever lamina makes is an OCI image with one manifest. The documents of the image below are the basis of the new
-ones, with all members that lamina does not know. The same input gives the same documents and digests, if their
-time is given.
+lamina always makes an OCI image with one manifest. The new documents are based on those of the image below, with
+all members that lamina does not know. The same input and time give the same documents and digests.
 """
 
 from typing import TYPE_CHECKING

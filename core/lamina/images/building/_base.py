@@ -94,7 +94,7 @@ def _members(data: bytes) -> dict[str, Any]:
 
 
 def _oci_type(content: ContentStore, layer: Descriptor) -> str:
-    """Return OCI's media type of a layer. Some writers compress what is not compressed by its type in Docker."""
+    """Return OCI's media type of a layer. Some writers compress layers whose type in Docker is uncompressed."""
     known = _AS_OCI.get(layer.media_type, layer.media_type)
     if layer.media_type != DOCKER_LAYER:
         return known

@@ -91,7 +91,7 @@ class Builder:
         return read_blob(self.content, descriptor.digest)
 
     def _store(self, name: str, base: Base, built: NewDocuments) -> Image:
-        """Store the documents of an image, and name it. Whatever a crash interrupts, the name is stored last."""
+        """Store the documents of an image, and name it. The name is stored last, in case of a crash."""
         for digest in (*base.layer_digests, built.config.digest, built.manifest.digest):
             self.lease.add_blob(digest)
         labels = reference_labels(built.manifest, built.manifest_data, lambda _: True)

@@ -1,4 +1,4 @@
-"""The layer with what a snapshot changes."""
+"""The layer with the changes of a snapshot."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ class LayerSource:
     progress: Report | None = None
 
     def check(self) -> None:
-        """Check that there is such a snapshot.
+        """Check that the snapshot exists.
 
         Raises:
-            NotFound: There is none.
+            NotFound: It does not.
         """
         try:
             self.destination.snapshotter.stat(self.key)
@@ -60,7 +60,7 @@ class LayerSource:
     def write(
         self, content: ContentStore, base: str, source_date_epoch: int | None, lease: TemporaryLease
     ) -> NewLayer | None:
-        """Store what the snapshot changes as a layer; return None if that is nothing.
+        """Store the changes of the snapshot as a layer; return None if there are none.
 
         Args:
             content: The store.
@@ -71,7 +71,7 @@ class LayerSource:
         Raises:
             FailedPrecondition: The snapshot is mounted, and not `live`.
             Aborted: A file changed while it was read.
-            RefLocked: The snapshot is just being committed by another call.
+            RefLocked: Another call is committing the snapshot.
             Error: As `Differ.compare`.
         """
         known = get_args(LayerCompression)

@@ -22,7 +22,7 @@ class Outgoing:
 
         Args:
             content: Has the blobs.
-            lease: Gets every blob before it is looked for.
+            lease: Gets every blob before the store is searched for it.
             name: The name of the image, for messages.
         """
         self._content = content
@@ -41,7 +41,7 @@ class Outgoing:
         return read_blob(self._content, descriptor.digest) if made is None else made
 
     def add_image(self, target: Descriptor) -> Descriptor:
-        """Add an image, and return what it is to be in the registry.
+        """Add an image, and return its descriptor in the registry.
 
         Raises:
             FailedPrecondition: Blobs are missing.

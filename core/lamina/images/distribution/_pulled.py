@@ -24,10 +24,10 @@ _DOCUMENTS: Final = MANIFEST_TYPES | INDEX_TYPES
 
 
 class PulledImage(Incoming):
-    """An image of a registry. Its documents are read at once, its layers by `bring`.
+    """An image of a registry. Its documents are read at once, its layers by `fetch`.
 
-    Blobs that the content store has are not fetched, and what an interrupted pull has of the others is continued.
-    A blob that another pull is fetching is waited for.
+    Blobs that the content store has are not fetched, and those of an interrupted pull are continued. If another
+    pull is fetching a blob, this one waits for it.
     """
 
     is_remote = True
@@ -51,7 +51,7 @@ class PulledImage(Incoming):
             reference: The tag or the digest of the image.
             repository: The repository.
             content: The store for the blobs.
-            lease: Gets every blob before it is looked for.
+            lease: Gets every blob before the store is searched for it.
             name: The full name that the image gets; "" for that of `reference`.
             platform: Of an image for several platforms, the one to pull; None for the host's.
             all_platforms: Pull all instead.
@@ -91,8 +91,8 @@ class PulledImage(Incoming):
         self._fetch(descriptor)
         return read_blob(self._content, descriptor.digest)
 
-    def bring(self, stored: Callable[[str], object] | None = None) -> None:
-        """Implement `Incoming.bring`. Several layers are fetched at a time."""
+    def fetch(self, stored: Callable[[str], object] | None = None) -> None:
+        """Implement `Incoming.fetch`. Several layers are fetched at a time."""
 
         def one(descriptor: Descriptor) -> None:
             self._fetch(descriptor)

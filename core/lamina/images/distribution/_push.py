@@ -26,7 +26,7 @@ class Push:
     repository: Repository
     content: ContentStore
     lease: TemporaryLease
-    """Gets every blob before it is looked for."""
+    """Gets every blob before the store is searched for it."""
     report: Report | None = None
     """Called with the progress of each blob."""
 

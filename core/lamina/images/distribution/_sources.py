@@ -14,7 +14,7 @@ _SOURCE: Final = "containerd.io/distribution.source."
 
 
 def source_label(labels: Mapping[str, str], reference: Reference) -> dict[str, str]:
-    """Return the label that says of a blob that a repository has it; none if that makes the label too long.
+    """Return the label that names a repository as one that has a blob; none if the label would become too long.
 
     Args:
         labels: The labels of the blob.

@@ -2,7 +2,7 @@
 
 Each layer becomes a snapshot on top of that of the layers below it. Its name is the chain id, a digest of all of
 them, so that images share the snapshots of layers that they share. A snapshot is committed only if its layer had
-the digest that the image says; one that is there already is used as it is, and its layer not read.
+the digest that the image states; one that is there already is used as it is, and its layer is not read.
 """
 
 from typing import TYPE_CHECKING

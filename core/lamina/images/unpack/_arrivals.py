@@ -1,4 +1,4 @@
-"""Blobs on their way to the content store, and what waits for them."""
+"""Blobs on their way to the content store, and waits for them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lamina.context import cancellable, use
 
 
 class Arrivals:
-    """Blobs of which each is there already, arrives, or never will. Every method may be called from any thread."""
+    """Blobs that are there, will arrive, or never will. Every method may be called from any thread."""
 
     def __init__(self, digests: Iterable[str] = ()) -> None:
         """Expect blobs; all others are there already."""
@@ -24,28 +24,28 @@ class Arrivals:
         return self._expected.get(digest, self._there)
 
     def add(self, digest: str) -> None:
-        """Note that an expected blob is there."""
+        """Record that an expected blob is there."""
         self._expected[digest].set_result(None)
 
     def end(self, error: BaseException) -> None:
-        """Note that no more blobs arrive, and why."""
+        """Record that no more blobs arrive, and why."""
         for future in self._expected.values():
             if not future.done():
                 future.set_exception(error)
 
 
 @contextlib.contextmanager
-def arriving(digests: Iterable[str], bring: Callable[[Callable[[str], None]], None]) -> Iterator[Arrivals]:
-    """Bring blobs in another thread during the block, and wait for the rest at its end.
+def arriving(digests: Iterable[str], fetch: Callable[[Callable[[str], None]], None]) -> Iterator[Arrivals]:
+    """Fetch blobs in another thread during the block, and wait for the rest at its end.
 
-    If the block fails, the bringing is cancelled. If the bringing fails, waits for blobs raise its error.
+    If the block fails, `fetch` is cancelled. If `fetch` fails, waits for blobs raise its error.
 
     Args:
         digests: The blobs.
-        bring: Brings them, and calls its argument with the digest of each when it is there.
+        fetch: Fetches them, and calls its argument with the digest of each when it is there.
 
     Raises:
-        Error: As `bring`.
+        Error: As `fetch`.
     """
     arrivals = Arrivals(digests)
     result: Future[None] = Future()
@@ -55,7 +55,7 @@ def arriving(digests: Iterable[str], bring: Callable[[Callable[[str], None]], No
         def run() -> None:
             try:
                 with use(context):
-                    bring(arrivals.add)
+                    fetch(arrivals.add)
             except BaseException as error:  # noqa: BLE001 - raised at the end of the block
                 arrivals.end(error)
                 result.set_exception(error)

@@ -34,7 +34,7 @@ class _WaitingLayer:
 
 @attrs.frozen(eq=False)
 class Chain:
-    """Unpacks layers that lie on one another."""
+    """Unpacks layers stacked on one another."""
 
     unpacker: LayerUnpacker
     locks: KeyedLock
@@ -82,8 +82,8 @@ class Chain:
     def _begin(self, layer: Layer, lowest: Layer) -> _WaitingLayer:
         """Apply a layer; without its parent, which may not be there yet, if it is not the lowest one.
 
-        It does not wait for another call that makes the layer: calls that have layers and wait for those of each
-        other would wait forever.
+        It does not wait for another call that makes the layer: calls that hold layers and wait for each other's
+        would wait forever.
         """
         with contextlib.ExitStack() as stack:
             is_free = stack.enter_context(self.locks.try_hold(self._key(layer)))

@@ -19,7 +19,7 @@ from lamina.mount import Mount, is_read_only
 from lamina.snapshots.temporary import EXTRACT, LABEL, Owner, discard, new_key
 
 _TRIES: Final = 3
-"""The number of keys that are tried, as by containerd."""
+"""The number of keys to try, as in containerd."""
 
 
 @attrs.frozen

@@ -16,25 +16,25 @@ R = TypeVar("R")
 
 @attrs.frozen(eq=False)
 class SideBySide(Generic[T, R]):
-    """Work of which each item is begun in another thread, and finished in the thread of `run`, in their order."""
+    """Items that are each begun in another thread, and finished in the thread of `run`, in order."""
 
     begin: Callable[[T], R]
     """Called in another thread, in a context that is cancelled when another item has failed."""
     finish: Callable[[R], object]
-    """Called with what `begin` returned."""
+    """Called with the result of `begin`."""
     undo: Callable[[R], object]
     """Called in place of `finish`."""
     threads: int
     """The number of items that are begun at a time."""
 
     def run(self, items: Sequence[T], ready: Sequence[Future[None]]) -> None:
-        """Begin with each item when it is ready, whatever their order.
+        """Begin each item when it is ready, in any order.
 
-        If one fails, those before it are finished all the same unless they are not ready, and all others undone.
+        If one fails, those before it are still finished if they are ready, and all others are undone.
 
         Args:
             items: The items.
-            ready: Ends for each item when it can be begun, or fails if that will never be.
+            ready: The future of each item: it ends when the item can be begun, and fails if it never can.
 
         Raises:
             Exception: Of the errors of `begin`, `finish` and `ready`, the first in the order of the items.

@@ -78,12 +78,12 @@ def read_old(header: bytes, take_block: Callable[[], bytes]) -> SparseFile:
     size = number(header[483:495], "size of the file")
     if not 0 <= size <= MAX_SIZE:
         raise Malformed(f"the size of the file, {size}, is out of range")
-    goes_on = header[482]
+    is_extended = header[482]
     _add_pairs(numbers, header[386 : 386 + 4 * 24])
-    while goes_on:
+    while is_extended:
         block = take_block()
         _add_pairs(numbers, block[: 21 * 24])
-        goes_on = block[21 * 24]
+        is_extended = block[21 * 24]
     return SparseFile(size, numbers)
 
 

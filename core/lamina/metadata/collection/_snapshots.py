@@ -51,12 +51,12 @@ def _sweep_keyspace(sweep: Sweep, keyspace: Keyspace) -> Iterator[Removed]:
         if key in kept or sweep.marking.has(node):
             kept.add(listed.parent)
             continue
-        removed, is_gone, goes_on = _remove(sweep, keyspace, node, listed)
+        removed, is_gone, is_usable = _remove(sweep, keyspace, node, listed)
         if removed is not None:
             yield sweep.report(removed)
         if not is_gone:
             kept.add(listed.parent)
-        if not goes_on:
+        if not is_usable:
             return
 
 

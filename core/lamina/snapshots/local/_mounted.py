@@ -80,7 +80,7 @@ class MountedWarnings:
             while queued := self._next():
                 started = time.monotonic()
                 try:
-                    self._look(queued)
+                    self._check(queued)
                 except (Error, OSError) as error:
                     _log.warning("cannot check whether snapshots are mounted", exc_info=error)
                 self._closed.wait(_REST * (time.monotonic() - started))
@@ -93,7 +93,7 @@ class MountedWarnings:
             found.append(self._queue.get())
         return [] if self._closed.is_set() else [one for one in found if one is not None]
 
-    def _look(self, queued: list[tuple[Record, str]]) -> None:
+    def _check(self, queued: list[tuple[Record, str]]) -> None:
         mounted = self._mounted({record.id for record, _ in queued})
         for record, message in queued:
             # A committed snapshot may rightly be mounted read-only: as a view, or below a child.

@@ -47,45 +47,45 @@ class Entries:
 
     def check(self, entries: Iterable[tuple[bytes, bytes]]) -> Iterator[str]:
         """Yield the problems of entries, which come in the order of their keys."""
-        looks = {
+        checks = {
             b"b": self._ignore,
-            b"c": self._look_at_child,
+            b"c": self._check_child,
             b"f": self._ignore,
-            b"i": self._look_at_identifier,
-            b"k": self._look_at_record,
-            b"m": self._look_at_general,
-            b"n": self._look_at_snapshotter,
-            b"s": self._look_at_keyspace,
-            b"t": self._look_at_table,
+            b"i": self._check_identifier,
+            b"k": self._check_record,
+            b"m": self._check_general,
+            b"n": self._check_snapshotter,
+            b"s": self._check_keyspace,
+            b"t": self._check_table,
         }
         for key, data in entries:
             if not is_intact(key, data):
                 yield f"{describe(key)} has a wrong checksum"
                 continue
-            look = looks.get(key[:1])
-            if look is None:
+            check = checks.get(key[:1])
+            if check is None:
                 yield f"entry {key!r} is of no known kind"
                 continue
             try:
-                yield from look(key, value_in(data))
+                yield from check(key, value_in(data))
             except (struct.error, ValueError, IndexError) as error:
                 yield f"{describe(key)} cannot be read: {error}"
-        yield from self._look_at_rest()
+        yield from self._check_rest()
 
     def _ignore(self, key: bytes, value: bytes) -> Iterable[str]:
         return ()
 
-    def _look_at_child(self, key: bytes, value: bytes) -> Iterable[str]:
+    def _check_child(self, key: bytes, value: bytes) -> Iterable[str]:
         self._children[key] = value
         return ()
 
-    def _look_at_identifier(self, key: bytes, value: bytes) -> Iterable[str]:
+    def _check_identifier(self, key: bytes, value: bytes) -> Iterable[str]:
         if value in self._ids:
             return [f"{describe(key)} leads to the same record as {describe(self._ids[value])}"]
         self._ids[value] = key
         return ()
 
-    def _look_at_record(self, key: bytes, value: bytes) -> Iterator[str]:
+    def _check_record(self, key: bytes, value: bytes) -> Iterator[str]:
         kind, _, parents, length, *_, name_at, name_length, _, _ = HEAD.unpack_from(value)
         at = HEAD.size + 8 * parents
         name = value[at + name_at : at + name_at + name_length]
@@ -109,11 +109,11 @@ class Entries:
             if self._children.pop(b"c" + parent + id_, None) != name:
                 yield f"{describe(key)} is not among the children of its parent"
 
-    def _look_at_general(self, key: bytes, value: bytes) -> Iterable[str]:
+    def _check_general(self, key: bytes, value: bytes) -> Iterable[str]:
         self._general[key] = value
         return ()
 
-    def _look_at_snapshotter(self, key: bytes, value: bytes) -> Iterator[str]:
+    def _check_snapshotter(self, key: bytes, value: bytes) -> Iterator[str]:
         number, next_id, _ = struct.unpack(">IQQ", value)
         packed = struct.pack(">I", number)
         if packed in self._numbers.values():
@@ -122,7 +122,7 @@ class Entries:
         if next_id <= self._greatest.get(packed, 0):
             yield f"{describe(key)} would reserve identifier {next_id} again"
 
-    def _look_at_keyspace(self, key: bytes, value: bytes) -> Iterator[str]:
+    def _check_keyspace(self, key: bytes, value: bytes) -> Iterator[str]:
         snapshotter = key[1:].partition(b"\0")[0]
         if value in self._keyspaces or len(value) != 4:
             yield f"{describe(key)} has the number of another"
@@ -132,10 +132,10 @@ class Entries:
         elif self._owners.get(value, self._numbers[snapshotter]) != self._numbers[snapshotter]:
             yield f"{describe(key)} has snapshots of another snapshotter"
 
-    def _look_at_table(self, key: bytes, value: bytes) -> Iterable[str]:
+    def _check_table(self, key: bytes, value: bytes) -> Iterable[str]:
         return () if owner_of(key) else [f"{describe(key)} belongs to no table"]
 
-    def _look_at_rest(self) -> Iterator[str]:
+    def _check_rest(self) -> Iterator[str]:
         for key in self._ids.values():
             yield f"{describe(key)} leads to no record"
         for key in self._children:
@@ -146,9 +146,9 @@ class Entries:
         for number in self._keyspaces_in_use - self._keyspaces.keys():
             yield f"keyspace number {number.hex()} has snapshots and no name"
         if self._general or self._numbers or self._keyspaces_in_use:
-            yield from self._look_at_generals()
+            yield from self._check_generals()
 
-    def _look_at_generals(self) -> Iterator[str]:
+    def _check_generals(self) -> Iterator[str]:
         general = self._general
         if len(general.get(b"muuid", b"")) != 36:
             yield "the UUID is missing"

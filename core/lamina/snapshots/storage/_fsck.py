@@ -1,7 +1,7 @@
 """The check of a metastore's entries (`lamina.store._fsck.EntryCheck`).
 
 `agree` makes the comparisons of `Entries` except that of a record with its key, which the checksum implies. It
-looks up no entries, but compares the sums of 64-bit hashes of sets that must be equal; the hashes differ in each
+adders up no entries, but compares the sums of 64-bit hashes of sets that must be equal; the hashes differ in each
 process (PYTHONHASHSEED in CPython's manual).
 """
 
@@ -71,17 +71,17 @@ class _Comparison:
 
     def add(self, batch: Batch) -> None:
         """Add a batch of entries. Children come before identifiers, and identifiers before records."""
-        looks = {b"c": self._add_children, b"i": self._add_identifiers, b"k": self._add_records}
+        adders = {b"c": self._add_children, b"i": self._add_identifiers, b"k": self._add_records}
         end = 0
         while end < len(batch.keys):
             begin, prefix = end, _prefix(batch.keys[end])
             end = bisect_right(batch.keys, prefix, begin, key=_prefix)
             part = Batch(batch.keys[begin:end], batch.sizes[begin:end], batch.entries[begin:end])
-            look = looks.get(prefix[:1])
-            if look is None:
+            add = adders.get(prefix[:1])
+            if add is None:
                 self._others += zip(part.keys, map(bytes.removeprefix, part.entries, part.keys), strict=True)
             elif set(map(crc32, part.entries)) == _RIGHT:
-                look(prefix[1:], part)
+                add(prefix[1:], part)
             else:
                 doubt()
 

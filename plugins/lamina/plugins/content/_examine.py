@@ -21,7 +21,7 @@ _NAME: Final = re.compile(r"[0-9a-f]{64}")
 
 
 def examine_blobs(root: str) -> Iterator[Finding]:
-    """Yield what is wrong with the names, types and modes of the files, or how many there are.
+    """Yield the problems of names, types and modes of the files, or the number of files if there are none.
 
     Args:
         root: The directory of the content store, which need not exist.

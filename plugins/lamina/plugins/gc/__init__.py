@@ -1,1 +1,1 @@
-"""Collects what nothing refers to: when a client asks, and in intervals."""
+"""The garbage collector: it runs when a client asks, and in intervals."""

@@ -20,9 +20,9 @@ _MOST_WAITING: Final = 4096
 
 
 class Collection:
-    """Runs while its block is being executed. Leaving the block stops it after its current removal.
+    """Runs during its block. Leaving the block stops it after its current removal.
 
-    In a thread of its own, so that the pace of the client's reading is not that of the removals.
+    It has a thread of its own, so that a client that reads slowly does not slow down the removals.
     """
 
     def __init__(self, collect: Callable[[], Iterator[Removed]]) -> None:
@@ -67,7 +67,7 @@ class Collection:
             self._error = error
 
     def _put(self, removed: Removed) -> None:
-        while not self._context.cancelled:  # after that nobody reads, and the collection ends itself
+        while not self._context.cancelled:  # after that nothing is read, and the collection ends by itself
             with contextlib.suppress(queue.Full):
                 return self._found.put(removed, timeout=INTERVAL)
         return None

@@ -15,9 +15,9 @@ def _check_duration(_: object, __: object, duration: Duration) -> None:
 
 @attrs.frozen(eq=False, repr=False)
 class SchedulerConfig:
-    """The collection of what nothing refers to."""
+    """The collection of blobs, snapshots and expired images and leases to which nothing refers."""
 
     grace: Duration = attrs.field(default=Duration(60), validator=_check_duration)
-    """Time since its creation or its last change of labels before which nothing is removed."""
+    """Minimum time between the creation or last change of labels of a thing and its removal."""
     interval: Duration = attrs.field(default=Duration(0), validator=_check_duration)
     """Time between two collections; 0s: only when a client asks for one."""

@@ -26,7 +26,7 @@ class Scheduler(GarbageCollector):
     """Runs a collector for its callers and, with an interval, by itself; logs and counts what each run removes."""
 
     def __init__(self, collector: Callable[[], Collector], config: SchedulerConfig) -> None:
-        """Start to collect, if the configuration has an interval.
+        """Start collecting, if the configuration has an interval.
 
         Args:
             collector: Returns the collector. Called when there is something to do, since most starts need none.
@@ -54,7 +54,7 @@ class Scheduler(GarbageCollector):
         return self._new_collector()
 
     def collect(self, *, dry_run: bool = False, content_only: bool = False) -> Iterator[Removed]:
-        """Remove what nothing refers to, until the current call ends."""
+        """Remove everything to which nothing refers, until the current call ends."""
         run, collector = Run(), self._collector
         try:
             for removed in collector.collect(dry_run=dry_run, content_only=content_only):
@@ -76,7 +76,7 @@ class Scheduler(GarbageCollector):
         return self._collector.usage()
 
     def why(self, name: str, namespace: str) -> Sequence[Chain]:
-        """Return what keeps an image, a blob or a snapshot."""
+        """Return the references that keep an image, a blob or a snapshot."""
         return self._collector.why(name, namespace)
 
     def reconfigure(self, config: SchedulerConfig) -> None:
@@ -90,7 +90,7 @@ class Scheduler(GarbageCollector):
             self._changed.notify()
 
     def metrics(self) -> Iterable[Metric]:
-        """Return what the runs since the start have removed."""
+        """Return metrics of the removals since the start."""
         return self._numbers.metrics()
 
     def close(self) -> None:

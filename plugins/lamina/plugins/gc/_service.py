@@ -12,7 +12,7 @@ from lamina.plugins.gc._collection import Collection
 
 
 class CollectorService:
-    """Collects for clients, and tells them of each removal."""
+    """Collects for clients, and reports each removal to them."""
 
     def __init__(self, collector: Callable[[], GarbageCollector]) -> None:
         """Create the service.

@@ -1,4 +1,4 @@
-"""The snapshotters in which a collection finds what refers to blobs."""
+"""The snapshotters whose labels refer to blobs, for a collection."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def snapshotters(plugins: Iterable[Plugin]) -> Iterator[tuple[str, Snapshotter]]
 def unused_snapshots(plugins: Iterable[Plugin], metastore: MetaStore) -> Iterator[tuple[str, str, Info]]:
     """Yield the snapshots of images that are in the metastore, but in no snapshotter that works.
 
-    It may be disabled, or not apply to this machine now.
+    Their snapshotter may be disabled, or not apply to this machine now.
 
     Yields:
         The id of the snapshotter, the namespace, and the snapshot.

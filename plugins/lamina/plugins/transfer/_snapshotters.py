@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _PREFERRED: Final = ("overlayfs", "native")
 """The default snapshotters, the first one that works."""
 _REBASE: Final = "rebase"
-"""containerd's word for a snapshotter whose snapshots may get their parent when they are committed."""
+"""containerd's capability of a snapshotter whose snapshots may get their parent when they are committed."""
 
 
 class Snapshotters:

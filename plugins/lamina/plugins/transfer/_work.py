@@ -20,13 +20,13 @@ INTERVAL: Final = 0.1
 
 
 class Work(Generic[T]):
-    """Runs in a thread while its block is being executed. Leaving the block cancels it, and waits for its end."""
+    """Runs in a thread during its block. Leaving the block cancels it, and waits for its end."""
 
     def __init__(self, do: Callable[[Report], T]) -> None:
         """Prepare work.
 
         Args:
-            do: Does the work, in the context of the current call, and reports its progress.
+            do: The work, run in the context of the current call. It reports its progress.
         """
         self._ending = contextlib.ExitStack()
         self._context = self._ending.enter_context(cancellable())  # a stream may end before its call is cancelled

@@ -37,7 +37,7 @@ def trace_ids() -> Callable[[], str]:
     """Return a function that returns a new trace id whenever it is called, in any thread.
 
     The ids are numbers from a random start: `random_trace_id` takes a microsecond and releases the interpreter's
-    lock. They are no secret.
+    lock. They need not be secret.
     """
     start, step = (int.from_bytes(os.urandom(16), "big") for _ in range(2))
     numbers = itertools.count(start, step | 1)  # with an odd step, no id is repeated before all others were used

@@ -18,9 +18,9 @@ _GOAWAY: Final = struct.pack(">BHBBIII", 0, 8, 7, 0, 0, 2**31 - 1, 0)
 """The frame of HTTP/2 that asks a client to begin no more calls on a connection, and takes those that it has begun
 (RFC 9113, 6.8)."""
 _POLL: Final = 0.001
-"""Seconds between two looks at connections."""
-_IDLE_LOOKS: Final = 3
-"""Looks in succession at which a connection must be idle before it gets the frame. In the meantime an engine
+"""Seconds between two checks of connections."""
+_IDLE_CHECKS: Final = 3
+"""Successive checks in which a connection must be idle before it gets the frame. In the meantime an engine
 continues a frame that the client could not take at once."""
 
 
@@ -69,7 +69,7 @@ class Connections:
     def retire(self, timeout: float) -> None:
         """Ask clients to begin no more calls, and wait until they have closed their connections.
 
-        A call that reaches an engine which stops is lost, and its client cannot tell whether it was carried out:
+        A call that reaches a stopping engine is lost, and its client cannot know whether it was carried out:
         pygrpc-native 0.5.0 closes connections without asking, and grpcio asks, but cancels the calls that arrive
         meanwhile.
 
@@ -81,14 +81,14 @@ class Connections:
         with contextlib.suppress(OSError):  # no descriptor is free: the connections are closed anyway
             while (found := self.find()) and time.monotonic() < latest:
                 for inode, descriptor in found.items():
-                    looks = idle.get(inode, 0) + 1
-                    if looks <= _IDLE_LOOKS:
-                        is_idle = self._ask_if_idle(inode, descriptor, ask=looks == _IDLE_LOOKS)
-                        idle[inode] = looks if is_idle else 0
+                    checks = idle.get(inode, 0) + 1
+                    if checks <= _IDLE_CHECKS:
+                        is_idle = self._ask_if_idle(inode, descriptor, ask=checks == _IDLE_CHECKS)
+                        idle[inode] = checks if is_idle else 0
                 time.sleep(_POLL)  # nothing tells when a client has read everything, or has closed
 
     def _ask_if_idle(self, inode: int, descriptor: int, *, ask: bool) -> bool:
-        """Return whether the client has read all that was sent, and send the frame then, if asked to."""
+        """Return whether the client has read everything that was sent; if so, send the frame if `ask` is set."""
         with contextlib.suppress(OSError), self.opened(inode, descriptor) as connection:
             if not any(fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4))):
                 return not ask or connection.send(_GOAWAY, socket.MSG_DONTWAIT) > 0

@@ -78,7 +78,7 @@ class Listener:
         self.offer(services, stopping)
 
     def offer(self, services: Iterable[Service], stopping: Iterable[Callable[[], None]] = ()) -> None:
-        """Replace the services that `__init__` was given."""
+        """Replace the services given to `__init__`."""
         self._services = tuple(services)
         self._stopping = tuple(stopping)
 
@@ -89,7 +89,7 @@ class Listener:
             InvalidArgument: The address is not an absolute path, or too long for a socket.
             LockHeld: Another listener has the address; the message names its process.
             FailedPrecondition: A process listens at the address.
-            AlreadyExists: There is something else than a socket at the address.
+            AlreadyExists: A file other than a socket is at the address.
             PermissionDenied: Another user than the socket's owner could put his own socket there.
             Error: The socket or its directory cannot be made, or not be given to its owner.
         """
@@ -137,7 +137,7 @@ class Listener:
     def close(self) -> None:
         """Call `stopping`, wait for calls in flight, remove the socket, and cancel the calls that are left.
 
-        A socket that is at the address but not this listener's stays. Calling it again does nothing.
+        A socket at the address that is not this listener's stays. Calling it again does nothing.
         """
         undo, self._undo = self._undo, contextlib.ExitStack()
         self._listens = False
@@ -203,7 +203,7 @@ def _lock(path: str, directory: int) -> Lock:
 
 
 def _is_socket(path: str, directory: int) -> bool:
-    """Tell whether there is a socket. Raises AlreadyExists for any other file."""
+    """Return whether a socket is there. Raises AlreadyExists for any other file."""
     try:
         mode = os.stat(os.path.basename(path), dir_fd=directory, follow_symlinks=False).st_mode
     except FileNotFoundError:

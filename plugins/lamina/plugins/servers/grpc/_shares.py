@@ -17,7 +17,7 @@ class Shares:
 
     A backend may hold half of the workers that the others do not, and each of its methods half of what its other
     methods leave of that. These are the dynamic thresholds by which switches share their buffers (Choudhury and
-    Hahne, 1998), which need to know nothing of the backends beforehand. Callers guard it with a lock.
+    Hahne, 1998); they need no knowledge of the backends beforehand. Callers guard it with a lock.
     """
 
     def __init__(self, workers: int) -> None:
@@ -27,7 +27,7 @@ class Shares:
         self._held: defaultdict[Key, int] = defaultdict(int)
 
     def may_take(self, key: Key) -> bool:
-        """Tell whether one more call may hold a worker."""
+        """Return whether one more call may hold a worker."""
         left_to_backend = (self._free - self._of_backend[key[0]] + 1) // 2
         return self._held[key] < left_to_backend
 

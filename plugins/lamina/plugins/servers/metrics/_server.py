@@ -47,7 +47,7 @@ class MetricsServer:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Listen and start to serve.
+        """Listen and start serving.
 
         Raises:
             InvalidArgument: The address is malformed, or not one of this machine.

@@ -36,7 +36,7 @@ def init_service(ic: InitContext[None]) -> Service:
 
 
 def content_service(content: Callable[[], ContentStore]) -> Service:
-    """Return the service, whose first call loads the rest. containerd's `Write` is missing: its client streams.
+    """Return the service, whose first call loads the rest. There is no `Write`: its client streams.
 
     Args:
         content: Returns the store, or raises the reason why it is not available.

@@ -1,1 +1,1 @@
-"""The health service: whether the host is serving (grpc/health-checking.md)."""
+"""The health service, which reports whether the host is serving (grpc/health-checking.md)."""

@@ -11,7 +11,7 @@ from lamina.errdefs import NotFound, Unimplemented
 
 
 class NamespacesService:
-    """Shows the namespaces. Each appears with the first image or lease in it; clients cannot change them."""
+    """Lists the namespaces. Each appears with the first image or lease in it; clients cannot change them."""
 
     def __init__(self, namespaces: Callable[[], Iterable[str]]) -> None:
         """Create the service.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ImageSnapshots(InSteps):
-    """Tells the collector what changes, and keeps the lease of each call (containerd's metadata store)."""
+    """Reports changes to the collector, and fills the lease of each call, like containerd's metadata store."""
 
     def __init__(
         self, snapshotter: InSteps, metadata: MetadataStore, namespace: str, name: str, *, quick: bool

@@ -113,7 +113,7 @@ class SnapshotsService:
         self._adapters: dict[str, SnapshotterAdapter] = {}
         """Adapters of names that were found, since checking the types takes half of the time of `_find`."""
         self._names_version = object()
-        """Identifies the names. Replaced last: who has the new one uses the new names."""
+        """Identifies the names. Replaced last: a call that has the new one uses the new names."""
 
     def export_names(self) -> None:
         """Export the names of the working snapshotters."""
@@ -207,7 +207,7 @@ class SnapshotsService:
 
 
 def _with_mounts(response: type[M], mounts: Iterable[Mount]) -> M:
-    # Not of `mounts_to_proto`: messages are copied into the one that they become part of, which takes longer.
+    # `mounts_to_proto` would take longer: its messages are copied into the response.
     fields = [
         {"type": mount.type, "source": mount.source, "target": mount.target, "options": mount.options}
         for mount in mounts

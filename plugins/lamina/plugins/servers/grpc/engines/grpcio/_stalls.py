@@ -18,8 +18,8 @@ _log = logging.getLogger(__name__)
 
 GIVE_WAY: Final = 1.0
 """Seconds that a client may take to read a message while another call waits for its worker."""
-_LOOKS: Final = 4
-"""Number of looks at each stream in the time that a client may take."""
+_CHECKS: Final = 4
+"""Number of checks of each stream in the time that a client may take."""
 
 
 @attrs.frozen(eq=False)
@@ -91,7 +91,7 @@ class StallWatch:
         return False
 
     def _watch(self) -> None:
-        while not self._stopped.wait(self._seconds / _LOOKS):
+        while not self._stopped.wait(self._seconds / _CHECKS):
             for sending in list(self._sending):
                 if self._waits(sending, self._seconds):
                     self._cancel(sending)

@@ -1,4 +1,4 @@
-"""`AdaptiveReceiver`: receives calls, polls for the next one where it is sure to come soon, and notices crowds."""
+"""`AdaptiveReceiver`: receives calls, polls for the next one if that is expected soon, and notices crowds."""
 
 from __future__ import annotations
 
@@ -124,12 +124,12 @@ class AdaptiveReceiver:
         return events
 
     def expect_others(self) -> None:
-        """Take note that others had to wait for a call, or would have had to."""
+        """Record that other calls had to wait for a call, or would have had to."""
         self._min_alone = min(self._min_alone * 2, MAX_ALONE)
         self._alone = -self._min_alone
 
     def _count_beyond_few(self, calls: int) -> None:
-        """Count calls beyond the few, and tell when a crowd has come or gone."""
+        """Count calls beyond the few, and report when a crowd has come or gone."""
         self._beyond_few = min(max(self._beyond_few + calls, 0), CROWD)
         is_crowded = self._beyond_few > 0 if self._is_crowded else self._beyond_few == CROWD
         if is_crowded is not self._is_crowded:

@@ -184,8 +184,8 @@ class NativeEngine:
         """Answer a call here, or queue it if it may block."""
         method = call.method
         if method.in_steps:
-            queue, look = functools.partial(self._queue, call), functools.partial(self._receive_waiting, call)
-            self._writes.run_here(self._steps(call), call.context, queue, look)
+            queue, receive = functools.partial(self._queue, call), functools.partial(self._receive_waiting, call)
+            self._writes.run_here(self._steps(call), call.context, queue, receive)
             return
         try:
             request = call.decoded(self._recv_limit)
@@ -211,7 +211,7 @@ class NativeEngine:
                 call.id,
                 self._messages(call),
                 call.context,
-                lambda do: self._blocking.go_on(call.key, do, call.context),
+                lambda do: self._blocking.resume(call.key, do, call.context),
             )
         else:
             self._answer(call)
@@ -233,7 +233,7 @@ class NativeEngine:
                 self._cache.add(call, data, response)
 
     def _steps(self, call: Call) -> Steps[None]:
-        """Do as `_answer`, in the steps of the handler."""
+        """Answer like `_answer`, in the steps of the handler."""
         try:
             call.context.check()
             request = call.decoded(self._recv_limit)

@@ -20,7 +20,7 @@ SMALL: Final = 4096
 _MAX_EARLY: Final = 60.0
 """Seconds for which a cancellation may precede its call."""
 _POLL: Final = 0.001
-"""Seconds between two looks at the calls that are left. An event would cost each call something."""
+"""Seconds between two checks for calls that are left. An event would cost time in each call."""
 
 
 @attrs.define(eq=False, repr=False)
@@ -103,7 +103,7 @@ class InFlight:
         return room and len(self._calls) <= MAX_IN_FLIGHT
 
     def cancel(self, id_: int) -> None:
-        """Cancel a call, also one that is not added yet."""
+        """Cancel a call, even one that is not added yet."""
         now = time.monotonic()
         for early, since in self._early.copy().items():
             if since < now - _MAX_EARLY:

@@ -23,10 +23,10 @@ MAX_ADDRESSES: Final = 1 << 40
 """Bytes by which its address space may grow. It ends at 2**47, where an allocation ends the process."""
 _INTERVAL: Final = 0.1
 """Seconds between two checks of the memory, in which a client sends some 100 MiB."""
-_LOOKS: Final = 50
-"""Looks at the memory before the next one at the connections."""
+_CHECKS: Final = 50
+"""Checks of the memory for each check of the connections."""
 _FIRST: Final = 64
-"""Connections that are closed before the next look at the memory; then twice as many, and so on."""
+"""Connections that are closed before the next check of the memory; then twice as many, and so on."""
 _RELEASE: Final = 0.1
 """Seconds in which the memory of closed connections is released."""
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
@@ -69,7 +69,7 @@ class MemoryGuard:
         self._max_memory = max_memory
         self._max_addresses = max_addresses
         self._own = Memory(0, 0)
-        """Memory that connections do not take: the least since the start."""
+        """Memory that connections do not take: the minimum since the start."""
         self._noted: dict[int, float] = {}
         """The times at which connections were noted, by inode."""
         self._stopped = threading.Event()
@@ -84,22 +84,22 @@ class MemoryGuard:
         self._stopped.set()
 
     def _watch(self) -> None:
-        for look in itertools.count():
+        for check in itertools.count():
             if self._stopped.wait(_INTERVAL):
                 return
-            with contextlib.suppress(OSError):  # no descriptor is free: there may be one at the next look
+            with contextlib.suppress(OSError):  # no descriptor is free: there may be one at the next check
                 if self._is_over(1.0):
                     self._relieve()
-                elif look % _LOOKS == 0:
+                elif check % _CHECKS == 0:
                     self.note_connections()
 
     def note_connections(self) -> None:
-        """Note which connections there are. All later ones count as newer."""
+        """Record the present connections. All later ones count as newer."""
         now = time.monotonic()
         self._noted = {inode: self._noted.get(inode, now) for inode in self._connections.find()}
 
     def _is_over(self, part: float) -> bool:
-        """Return whether the memory has grown by more than a part of what it may."""
+        """Return whether the memory has grown by more than a part of the limit."""
         now, own = Memory.now(), self._own
         self._own = Memory(min(now.addresses, own.addresses), min(now.private, own.private))
         return (

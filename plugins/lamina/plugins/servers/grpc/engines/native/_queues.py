@@ -71,7 +71,7 @@ class FairQueues:
             if not self._put(task):
                 raise refusal(key)
 
-    def go_on(self, key: Key, do: Callable[[], object], context: CallContext) -> None:
+    def resume(self, key: Key, do: Callable[[], object], context: CallContext) -> None:
         """Queue the rest of a call that has begun. It is never refused, and runs here if there is no thread."""
         task = _Task(key, do, context)
         try:

@@ -11,7 +11,7 @@ from pygrpc_native import NativeGrpcFront
 from lamina.plugins.servers.grpc.engines.native._in_flight import InFlight
 
 _POLL: Final = 0.001
-"""Seconds between two looks at what clients have received."""
+"""Seconds between two checks of what clients have received."""
 
 
 class Responses:
@@ -47,7 +47,7 @@ class Responses:
     def wait_until_received(self, front: NativeGrpcFront, timeout: float) -> None:
         """Wait until clients have received the responses of all calls that have ended.
 
-        `NativeGrpcFront.close` drops what is not written to the sockets yet (pygrpc-native 0.5.0).
+        `NativeGrpcFront.close` drops bytes that are not written to the sockets yet (pygrpc-native 0.5.0).
 
         Args:
             front: Sends the responses.

@@ -1,4 +1,4 @@
-"""`StepBatcher`: one thread that runs the steps of many calls, and performs what they request in batches."""
+"""`StepBatcher`: one thread that runs the steps of many calls, and performs their requests in batches."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class StepBatcher:
     def run_here(
         self, steps: Steps[None], context: CallContext, submit: Submit, after_wait: Callable[[], object]
     ) -> None:
-        """Run the steps of the call that has claimed the batcher in this thread, and wait for what they request.
+        """Run the steps of the call that has claimed the batcher in this thread, and wait for their requests.
 
         Args:
             steps: As `offer`.
@@ -140,7 +140,7 @@ class StepBatcher:
             self._arrived.put(_Pending(call, request))
 
     def _next_request(self, call: _Call) -> Request[Any] | None:
-        """Run the next step of a call, and return its request; None if no more is to be done here."""
+        """Run the next step of a call, and return its request; None if nothing is left to do here."""
         try:
             with use(call.context):
                 request = next(call.steps)

@@ -20,8 +20,8 @@ PATIENCE: Final = 0.01
 """Seconds for which a worker waits for a client before it turns to other calls."""
 _POLL: Final = 0.001
 """Seconds between two attempts of a worker to send."""
-_LOOK: Final = 0.02
-"""Seconds between two looks at parked streams."""
+_CHECK: Final = 0.02
+"""Seconds between two checks of parked streams."""
 PARKED_BYTES: Final = 32 << 20
 """Bytes of messages that may wait for clients that have stopped reading. Beyond that, the oldest of these streams
 are ended."""
@@ -34,7 +34,7 @@ Messages: TypeAlias = Generator[bytes, None, None]
 SENT, FULL, CLOSED = range(3)
 Send: TypeAlias = Callable[[int, bytes], int]
 """Sends a message to a call if there is room. Returns SENT, FULL or CLOSED."""
-GoOn: TypeAlias = Callable[[Callable[[], None]], object]
+Resume: TypeAlias = Callable[[Callable[[], None]], object]
 """Runs the rest of a stream in a worker. It is never refused."""
 
 
@@ -43,7 +43,7 @@ class _Stream:
     call: int
     messages: Messages
     context: CallContext
-    go_on: GoOn
+    resume: Resume
     parked: bytes = b""
     """The message that waits for room."""
     since: float = 0.0
@@ -73,23 +73,23 @@ class Streams:
 
     def start(self) -> None:
         """Start the thread that watches parked streams."""
-        threading.Thread(target=self._look, name="parked streams", daemon=True).start()
+        threading.Thread(target=self._check, name="parked streams", daemon=True).start()
 
     def stop(self) -> None:
         """Stop that thread. Calls should have ended before."""
         self._stopped.set()
         self._any.set()
 
-    def answer(self, call: int, messages: Messages, context: CallContext, go_on: GoOn) -> None:
+    def answer(self, call: int, messages: Messages, context: CallContext, resume: Resume) -> None:
         """Send messages while the client reads them. The rest is sent later.
 
         Args:
             call: Id of the call.
             messages: Messages to send.
             context: Context of the call.
-            go_on: Sends the rest.
+            resume: Sends the rest.
         """
-        self._answer(_Stream(call, messages, context, go_on))
+        self._answer(_Stream(call, messages, context, resume))
 
     def parked(self) -> int:
         """Return the number of parked streams."""
@@ -125,9 +125,9 @@ class Streams:
         """End the oldest of the parked streams."""
         with contextlib.suppress(StopIteration):  # another thread was quicker
             first = next(iter(self._parked.copy()))
-            self._go_on(first, ResourceExhausted("the client has stopped reading, and so have too many others"))
+            self._resume(first, ResourceExhausted("the client has stopped reading, and so have too many others"))
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         while not self._stopped.is_set():
             self._any.wait()
             self._any.clear()  # before looking: what comes later sets it again
@@ -138,23 +138,23 @@ class Streams:
                     _log.error("watching a stream failed", exc_info=error)
             if self._parked:
                 self._any.set()
-                self._stopped.wait(_LOOK)
+                self._stopped.wait(_CHECK)
 
     def _look_after(self, stream: _Stream) -> None:
         try:
             stream.context.check()
         except Error as error:
-            self._go_on(stream, error)
+            self._resume(stream, error)
             return
         sent = self._send(stream.call, stream.parked)
         if sent == SENT:
-            self._go_on(stream)
+            self._resume(stream)
         elif sent == CLOSED:
-            self._go_on(stream, Canceled("the client does not read the rest of the stream"))
+            self._resume(stream, Canceled("the client does not read the rest of the stream"))
         elif time.monotonic() > stream.since + self._stalled:
-            self._go_on(stream, Canceled("the client has stopped reading"))
+            self._resume(stream, Canceled("the client has stopped reading"))
 
-    def _go_on(self, stream: _Stream, error: Error | None = None) -> None:
+    def _resume(self, stream: _Stream, error: Error | None = None) -> None:
         """Continue a parked stream, or end it with an error, in a worker: it runs code of plugins."""
         with self._lock:
             if stream not in self._parked:
@@ -162,7 +162,7 @@ class Streams:
             del self._parked[stream]
             self._bytes -= len(stream.parked)
             stream.parked = b""
-        stream.go_on(lambda: self._answer(stream) if error is None else self._end(stream, error))
+        stream.resume(lambda: self._answer(stream) if error is None else self._end(stream, error))
 
     def _end(self, stream: _Stream, error: Error) -> None:
         with use(stream.context), contextlib.suppress(StopIteration):
