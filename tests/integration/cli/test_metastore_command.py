@@ -64,6 +64,23 @@ def test_without_a_host_the_file_is_checked(host: Host) -> None:
     assert (found["Metastore"], found["Snapshots"]) == (str(database(host).parent), 3)
 
 
+def test_a_file_that_cannot_be_used_is_an_error_though_a_host_answers(host: Host, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text("version = 4\nstate = 5\n")
+    for file, expected in ((tmp_path / "none.toml", "cannot be read"), (wrong, ":2: state: expected a string")):
+        for words in (["check"], ["backup", tmp_path / "copy"]):
+            assert expected in metastore(*words, "-c", file, code=1, LAMINA_ADDRESS=host.address)
+    assert os.listdir(tmp_path) == ["wrong.toml"]
+
+
+def test_the_directories_that_are_given_are_checked_and_not_those_of_another_host(
+    host: Host, tmp_path: Path
+) -> None:
+    places = ["--root", tmp_path / "root", "--state", tmp_path / "state"]
+    said = metastore("check", *places, code=1, LAMINA_ADDRESS=host.address)
+    assert f"there is no metastore at {tmp_path}/root/" in said
+
+
 def test_an_address_without_a_host_is_an_error(host: Host, tmp_path: Path) -> None:
     said = metastore("check", code=1, LAMINA_ADDRESS=str(tmp_path / "x.sock"), LAMINA_CONFIG="")
     assert "no host answers" in said
@@ -71,9 +88,10 @@ def test_an_address_without_a_host_is_an_error(host: Host, tmp_path: Path) -> No
 
 
 def test_a_rebuild_with_only_an_address_says_which_option_is_missing(host: Host) -> None:
-    said = metastore("rebuild", code=1, LAMINA_ADDRESS=host.address, LAMINA_CONFIG="")
-    assert "only the address" in said
-    assert "-c FILE" in said
+    for words in (["rebuild"], ["restore", host.file]):
+        said = metastore(*words, code=1, LAMINA_ADDRESS=host.address, LAMINA_CONFIG="")
+        assert said.startswith(f"lamina: {words[0]} the metastore: only the address")
+        assert "-c FILE" in said
 
 
 def test_a_damaged_record_is_found(host: Host) -> None:

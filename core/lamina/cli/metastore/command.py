@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Unpack
@@ -149,13 +148,14 @@ def _rebuild(
     from lamina.diagnosis.host.configured import ConfiguredHost
     from lamina.snapshots import recovery
 
+    operation = f"{'restore' if backup else 'rebuild'} the metastore"
     host = ConfiguredHost.find(file, **overrides)
     if not host.is_known:
         raise FailedPrecondition(
-            f"rebuild the metastore: only the address {host.address} is given, and a stopped host cannot say "
+            f"{operation}: only the address {host.address} is given, and a stopped host cannot say "
             "where its data is: give its configuration (-c FILE) or its directories (--root DIR --state DIR)"
         )
-    places = host.places("rebuild the metastore")
+    places = host.places(operation)
     rebuilt = recovery.rebuild(places, backup=backup, adopt=adopt, dry_run=dry_run, watch=progress)
     if as_json:
         write_json(rebuilt_document(rebuilt, places.metastore, dry_run=dry_run))
@@ -167,7 +167,9 @@ def _rebuild(
 
 @contextlib.contextmanager
 def copied(host: ConfiguredHost, operation: str) -> Iterator[tuple[str, Iterable[bytes]]]:
-    """Read a copy of the metastore: from the host if one runs, else from the file, which is locked meanwhile.
+    """Read a copy of the metastore: from the host if it runs, else from the file, which is locked meanwhile.
+
+    A host with other directories than those given is another one: its metastore is not read.
 
     Yields:
         The socket or directory copied from, and the copy in pieces.
@@ -175,12 +177,17 @@ def copied(host: ConfiguredHost, operation: str) -> Iterator[tuple[str, Iterable
     from lamina.client import Client
     from lamina.snapshots.recovery import pieces, unused
 
+    if host.is_named and host.error is not None:
+        raise host.error
     with contextlib.ExitStack() as closed:
-        copy = closed.enter_context(Client(host.address)).copy_metastore()
+        client = closed.enter_context(Client(host.address))
         try:
-            first = next(copy)
+            host = host.of_host(client.plugins())
+            runs = not host.another_host
         except Unavailable:
+            runs = False
+        if runs:
+            yield host.address, client.copy_metastore()
+        else:
             path = host.places(operation).metastore
             yield path, pieces(closed.enter_context(unused(path)))
-        else:
-            yield host.address, itertools.chain([first], copy)

@@ -74,7 +74,9 @@ class ConfiguredHost:
         """
         given = address or os.environ.get("LAMINA_ADDRESS")
         socket = (given or f"{state or default_state()}/{SOCKET}").removeprefix("unix://")
-        host = cls(file, os.path.abspath(socket), options=_options(root, state, address, modules), modules=modules)
+        options = _options(root, state, address, modules)
+        is_named = bool(file or root or state or _named_by_environment())
+        host = cls(file, os.path.abspath(socket), options=options, modules=modules, is_named=is_named)
         try:
             config = load(file, defer=True).with_overrides(
                 os.environ, root=root, state=state, address=address, log_level=log_level
@@ -82,10 +84,9 @@ class ConfiguredHost:
         except Error as error:
             return attrs.evolve(host, error=error)
         usual = f"{config.host.state}/{SOCKET}"
-        is_named = bool(file or root or state or _named_by_environment())
         is_known = is_named or not given or host.address == usual
         socket = host.address if given else usual
-        return attrs.evolve(host, address=socket, is_named=is_named, is_known=is_known).with_config(config)
+        return attrs.evolve(host, address=socket, is_known=is_known).with_config(config)
 
     def with_config(self, config: Config) -> ConfiguredHost:
         """Return a copy with another configuration, prepared as far as it is valid."""
