@@ -29,6 +29,10 @@ def test_details_show_the_requirements_of_a_plugin(lamina):
     assert "Status:        ok" in lines
 
 
+def test_details_of_no_plugin_are_no_line(lamina):
+    assert lamina("plugins", "ls", "-d", "id==nothing") == ""
+
+
 def test_details_show_the_duration_of_the_init(lamina):
     (line,) = [line for line in lamina("plugins", "ls", "-d", "id==overlayfs").splitlines() if "Millisec" in line]
     assert float(line.removeprefix("Milliseconds:")) > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import attrs
@@ -12,6 +13,7 @@ from lamina.api import PluginDetails
 from lamina.cli.plugins.root_cause import from_host, text
 from lamina.client import RemotePlugin
 from lamina.errdefs import Unknown
+from lamina.places import default_address
 from tests.support.commands import CommandFailed
 from tests.support.directories import short_directory
 from tests.support.processes.forked import printed
@@ -139,6 +141,32 @@ def test_json_names_the_source(site: Site) -> None:
 def test_a_named_host_must_be_running(site: Site) -> None:
     with pytest.raises(CommandFailed, match="exit code 1\nlamina: "):
         site.why("x.call.v1.mum", "-a", f"{site.path}/none.sock")
+
+
+def test_a_typed_file_is_preferred_to_a_host_of_the_environment(site: Site) -> None:
+    variables = {"PYTHONPATH": str(site.path), "LAMINA_ADDRESS": f"{site.path}/none.sock"}
+    words = ("plugins", "why", "x.call.v1.mum", "-p", "phones")
+    said = printed(*words, "-c", site.path / "config.toml", env=variables)
+    assert said.endswith(FORESEEN.format(site.path) + "\n")
+    with pytest.raises(CommandFailed, match=r"none\.sock"):
+        printed(*words[:3], env=variables | {"LAMINA_CONFIG": f"{site.path}/config.toml"})
+
+
+def test_a_typed_file_must_be_readable_though_a_host_is_asked(site: Site) -> None:
+    (site.path / "config.toml").unlink()
+    with pytest.raises(CommandFailed, match=r"config\.toml: cannot be read"):
+        site.why("x.call.v1.mum", "-a", f"{site.path}/none.sock")
+
+
+def test_a_graph_has_no_address(site: Site) -> None:
+    with pytest.raises(CommandFailed, match="graph shows a configuration and asks no host: leave out --address"):
+        printed("plugins", "-a", f"{site.path}/none.sock", "graph", env={})
+
+
+@pytest.mark.skipif(os.path.exists(default_address()), reason="a host runs")
+def test_a_host_that_does_not_run_at_the_default_address_is_named() -> None:
+    said = printed("plugins", "why", "snapshots", env={})
+    assert said.splitlines()[-1].startswith(f"No host runs at {default_address()}. Predicted from ")
 
 
 def test_a_missing_plugin_is_explained_by_the_configuration() -> None:

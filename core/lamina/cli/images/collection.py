@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from lamina.cli.images.removals import collect, dry_run_option, place
 from lamina.cli.options.connection import (
@@ -16,6 +15,7 @@ from lamina.cli.options.connection import (
     given_namespace,
     host_options,
     image_options,
+    typed,
 )
 from lamina.cli.options.settings import print_warnings
 from lamina.cli.terminal.output import binary_size, json_option, one_line, write, write_json, write_table
@@ -37,8 +37,7 @@ def prune(*, dry_run: bool, as_json: bool) -> None:
     blobs. Nothing that is younger than the host's grace is removed, by default a minute. Exits with 1 if something
     could not be removed.
     """
-    group = click.get_current_context().parent
-    if group is not None and group.get_parameter_source("namespace") is ParameterSource.COMMANDLINE:
+    if typed("namespace"):
         raise click.UsageError("namespaces share blobs, so prune covers all of them: leave out --namespace")
     collect(dry_run=dry_run, content_only=False, as_json=as_json)
 

@@ -58,10 +58,8 @@ def connected() -> Iterator[Client]:
     """Connect to the host that the command's options select, in the namespace that they select."""
     from lamina.client import Client
 
-    meta = click.get_current_context().meta
-    address = meta[f"{_META}address"] or default_address()
-    timeout, namespace = meta[f"{_META}timeout"], given_namespace()
-    with Client(address, timeout=timeout, namespace=namespace, brief=True) as client:
+    timeout, namespace = click.get_current_context().meta[f"{_META}timeout"], given_namespace()
+    with Client(given_address(), timeout=timeout, namespace=namespace, brief=True) as client:
         yield client
 
 
@@ -130,9 +128,22 @@ def default_snapshotter(plugins: Sequence[RemotePlugin]) -> str:
     return next((id_ for id_ in (_USUAL, "native", *found) if id_ in found), _USUAL)
 
 
+def given_address() -> str:
+    """Return the address of the host that the command's options select; the default one if they select none."""
+    return click.get_current_context().meta[f"{_META}address"] or default_address()
+
+
 def address_given() -> bool:
     """Return whether the command's options or its environment select a host."""
     return bool(click.get_current_context().meta[f"{_META}address"])
+
+
+def typed(name: str) -> bool:
+    """Return whether a parameter of the command, or of its groups, is on the command line."""
+    context: click.Context | None = click.get_current_context()
+    while context is not None and context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+        context = context.parent
+    return context is not None
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lamina.cli.groups import Group
-from lamina.cli.options.connection import address_given, connected, host_options
+from lamina.cli.options.connection import address_given, connected, given_address, host_options, typed
 from lamina.cli.options.filters import warn_unknown_fields
 from lamina.cli.options.settings import configuration, file_option, modules_option, print_warnings
 from lamina.cli.terminal.output import json_option, one_line, write, write_json, write_table
@@ -43,11 +43,11 @@ def ls(*, detailed: bool, as_json: bool, filters: tuple[str, ...]) -> None:
         found = client.plugins(*filters)
     if as_json:
         write_json([plugin_document(plugin) for plugin in found])
-    elif detailed:
-        write("\n\n".join("\n".join(plugin_lines(plugin)) for plugin in found))
-    else:
+    elif not detailed:
         rows = [(plugin.type, plugin.id, _platforms(plugin) or "-", _status(plugin)) for plugin in found]
         write_table(("TYPE", "ID", "PLATFORMS", "STATUS"), rows, whole=2)
+    elif found:
+        write("\n\n".join("\n".join(plugin_lines(plugin)) for plugin in found))
 
 
 @plugins.command()
@@ -69,6 +69,8 @@ def graph(*, file: str | None, modules: Sequence[str], form: str, as_json: bool)
     """
     from lamina.cli.plugins.graph import document, dot, mermaid, nodes, text
 
+    if typed("address"):
+        raise click.UsageError("graph shows a configuration and asks no host: leave out --address")
     plan = _prepare(file, modules).plan
     dry_run = plan.dry_run()
     found = nodes(plan, dry_run)
@@ -100,29 +102,31 @@ def why(*, plugin: str, file: str | None, modules: Sequence[str], as_json: bool)
     """
     from lamina.cli.plugins import root_cause
 
-    ask = address_given() or not (file or modules)
-    answer, host = _ask_host(plugin) if ask else (None, "")
+    answer, address, note = None, "", "No host was asked."
+    if typed("address") or not (typed("file") or modules or (file and not address_given())):
+        if typed("file"):
+            configuration(file)  # which may be needed, and must be readable even if it is not
+        answer, address, note = _ask_host(plugin)
     if answer is not None:
-        source = {"Kind": "host", "Address": host}
-        note = f"Reported by the host at {host}."
+        source = {"Kind": "host", "Address": address}
     else:
         prepared = _prepare(file, modules)
         answer = _predict(plugin, prepared)
         source = {"Kind": "configuration", "File": str(prepared.config.file or "")}
         who = str(prepared.config.file or "the defaults")
-        outcome = f"The host at {host} has no such plugin." if host else "No host was asked."
-        note = f"{outcome} Predicted from {who}: only a host can tell whether a plugin initialises."
+        note = f"{note} Predicted from {who}: only a host can tell whether a plugin initialises."
     if as_json:
         write_json(root_cause.document(answer, source))
     else:
         write("\n".join([*root_cause.text(answer), "", one_line(note)]))
 
 
-def _ask_host(name: str) -> tuple[Answer | None, str]:
+def _ask_host(name: str) -> tuple[Answer | None, str, str]:
     """Ask the host about a plugin.
 
     Returns:
-        The answer, None if the host does not have the plugin; and the host's address, "" if no host runs.
+        The answer, None if no host runs or it does not have the plugin; the host's address; and a sentence about
+        the host.
 
     Raises:
         Unavailable: No host runs at the address that the command names.
@@ -132,12 +136,15 @@ def _ask_host(name: str) -> tuple[Answer | None, str]:
     try:
         with connected() as client:
             found = client.plugins()
-            uri = root_cause.uri_of(name, {plugin.uri: plugin.id for plugin in found})
-            return root_cause.from_host(found, uri), client.address
     except Unavailable:
         if address_given():
             raise
-        return None, ""
+        return None, given_address(), f"No host runs at {given_address()}."
+    uri = root_cause.uri_of(name, {plugin.uri: plugin.id for plugin in found})
+    answer = root_cause.from_host(found, uri)
+    if answer is None:
+        return None, client.address, f"The host at {client.address} has no such plugin."
+    return answer, client.address, f"Reported by the host at {client.address}."
 
 
 def _predict(name: str, prepared: Prepared) -> Answer:
