@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
+import shutil
 import sys
 import sysconfig
 import venv
@@ -43,24 +45,47 @@ def _digest(text: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
 
 
+ROOTS = [CHECKOUT / root for root in ("core", "plugins", "config")]
+
+
 class Environment:
     """A virtual environment with lamina, as it is in this checkout, and what lamina needs."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, has_copy: bool = False) -> None:
         """Make it.
 
         Args:
             directory: Where; it must not exist.
+            has_copy: Whether it has lamina's files itself, as after an installation with pip, and not those of the
+                checkout.
         """
         venv.create(directory, symlinks=True)
         self.python = directory / "bin" / "python"
         self.command = (self.python, "-m", "lamina.cli.main")
         """The command `lamina` of this environment."""
-        ours = sysconfig.get_path("purelib")
-        theirs = Path(sysconfig.get_path("purelib", vars={"base": str(directory)}))
+        ours = Path(sysconfig.get_path("purelib"))
+        self.packages = Path(sysconfig.get_path("purelib", vars={"base": str(directory)}))
+        """The directory of the installed packages."""
+        if has_copy:
+            self.copy()
         # What lies in a directory that a .pth file names counts as installed, lamina's entry points among it.
-        paths = [*(str(CHECKOUT / root) for root in ("core", "plugins", "config")), ours]
-        (theirs / "lamina.pth").write_text("".join(f"{path}\n" for path in paths))
+        paths = [*([] if has_copy else ROOTS), ours]
+        (self.packages / "lamina.pth").write_text("".join(f"{path}\n" for path in paths))
+
+    def copy(self) -> None:
+        """Copy lamina's files from the checkout, and its metadata, over those that are there."""
+        for root in ROOTS:
+            shutil.copytree(root / "lamina", self.packages / "lamina", dirs_exist_ok=True)
+        (metadata,) = Path(sysconfig.get_path("purelib")).glob("lamina-*.dist-info")
+        shutil.copytree(metadata, self.packages / metadata.name, dirs_exist_ok=True)
+
+    def replace(self, package: str, source: str) -> None:
+        """Replace the files of all modules of a package by others, as pip does, with the same source."""
+        new = self.packages / "new.py"
+        for path in (self.packages / package).rglob("*.py"):
+            path.unlink()
+            new.write_text(source)
+            os.rename(new, path)
 
     def install(self, wheels: Iterable[Path]) -> None:
         """Install wheels with pip."""
