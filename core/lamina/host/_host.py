@@ -79,7 +79,8 @@ class Host:
     ) -> Self:
         """Create an embedded host: no socket, no signal handler, no environment variable.
 
-        gRPC is not imported, except by plugins of `[proxy_plugins]`.
+        gRPC is not imported, except by plugins of `[proxy_plugins]`. Modules that only some calls need are
+        imported by these calls, from the files as they are then; see `lamina.lazy.keep_code`.
 
         Args:
             source: The path of a configuration file, see `lamina.config.load`, or the contents of one, see
@@ -96,6 +97,11 @@ class Host:
     def program(self) -> str:
         """The name of the program: `Config.program`."""
         return self._config.program
+
+    @property
+    def packages(self) -> set[str]:
+        """The packages of the plugins that were found. None before the start."""
+        return set() if self._prepared is None else self._prepared.plan.registry.packages
 
     def get(self, type: str, id: str) -> Any:  # noqa: A002 # containerd's words
         """Return the instance of a plugin. See `PluginSet.get_by_id`.

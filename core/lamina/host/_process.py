@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection
 from types import FrameType
 from typing import Final
 
+from lamina import lazy
 from lamina.context import CallContext, use
 from lamina.errdefs import Error, message
 from lamina.host._host import Host
@@ -30,6 +31,10 @@ _EXIT_SECONDS: Final = 2.0
 """Seconds that the interpreter may take to exit after everything is closed."""
 _STACKS_SECONDS: Final = 1.0
 """Seconds that other signals wait for the stacks of all threads to be written."""
+_FIRST_CALLS_SECONDS: Final = 0.25
+"""Seconds that the calls which waited for the start are left alone."""
+_PAUSE_SECONDS: Final = 0.005
+"""Seconds between two modules whose code is read, which takes a fifth of a millisecond."""
 _STOP: Final = (signal.SIGTERM, signal.SIGINT)
 
 Events = queue.SimpleQueue[signal.Signals | None]
@@ -49,7 +54,8 @@ def run(
     interpreter hangs and handles no other signal. The standard streams must be open; otherwise files that the host
     opens get their descriptors, and output is written to those files.
 
-    Garbage collection starts when the host is ready, and ignores objects created before.
+    Garbage collection starts when the host is ready, and ignores objects created before. A thread then reads the
+    code that calls may import later, so that the code of a host does not change with the files (`keep_code`).
 
     The main thread notifies the watchdog of the service manager. So the watchdog detects an interpreter that
     hangs, but not a slow disk, which a restart would not help.
@@ -85,6 +91,7 @@ def run(
             announce(start.host)
             sd_notify("READY=1", "STATUS=Serving")
             _log.info("%s successfully booted in %fs", start.host.program, time.perf_counter() - began)
+            threading.Thread(target=_keep_code, args=(start.host,), name="code", daemon=True).start()
             reload_host = None if reload is None else functools.partial(_reload, start.host, reload)
             _report_stop(_serve(reload_host, events, reload_requested=reload_requested))
     _log.info("stopped")
@@ -137,6 +144,16 @@ def _reload(host: Host, reload: Callable[[Host], Reloaded]) -> None:
         unexpected = None if isinstance(problem, Error) else problem
         fields = {"plugin": uri, "error": message(problem)}
         _log.error("plugin keeps its old configuration", extra=fields, exc_info=unexpected)
+
+
+def _keep_code(host: Host) -> None:
+    """Have imports of a running host find the code of its start, whatever is installed by then."""
+    time.sleep(_FIRST_CALLS_SECONDS)
+    count = lazy.keep_code({"lamina", *host.packages}, functools.partial(time.sleep, _PAUSE_SECONDS))
+    if lazy.code_was_replaced():
+        _log.warning("lamina was replaced on disk while %s was starting: restart it", host.program)
+    else:
+        _log.debug("keeping the code of the start", extra={"modules": count})
 
 
 class _Task(threading.Thread):

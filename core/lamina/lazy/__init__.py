@@ -1,12 +1,16 @@
 """Modules that are imported, and values that are made, when they are first used."""
 
 import importlib
+import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-__all__ = ["lazy_exports", "once"]
+if TYPE_CHECKING:
+    from lamina.lazy._code import keep_code
+
+__all__ = ["code_was_replaced", "keep_code", "lazy_exports", "once"]
 
 T = TypeVar("T")
 
@@ -50,3 +54,26 @@ def once(make: Callable[[], T]) -> Callable[[], T]:
         return made[0]
 
     return get
+
+
+def code_was_replaced() -> bool:
+    """Return whether the files of lamina are others than when this process imported it, as after an upgrade.
+
+    Another process that imports lamina runs other code then. It takes a few microseconds, because one file stands
+    for all: installers replace every file, after they have removed the old ones.
+    """
+    return _own_file() != _OWN_FILE
+
+
+def _own_file() -> tuple[int, int, int] | None:
+    """Return what tells this module's file from another one; None if it is gone, or in an archive."""
+    try:
+        status = os.stat(__file__)
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+_OWN_FILE: Final = _own_file()
+
+__getattr__ = lazy_exports(__name__, {"_code": "keep_code"})

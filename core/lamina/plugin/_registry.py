@@ -10,6 +10,7 @@ from lamina.plugin._contract import SERVER, Contract
 from lamina.plugin._proxy import ProxyType
 from lamina.plugin._registration import Registration
 from lamina.plugin._types import EVERY_TYPE
+from lamina.plugin.lifecycle._location import package_of
 
 
 def loop_error(loop: Sequence[Registration[Any]]) -> PluginLoop:
@@ -53,6 +54,11 @@ class Registry:
 
     def __contains__(self, uri: object) -> bool:
         return uri in self._by_uri
+
+    @property
+    def packages(self) -> set[str]:
+        """The packages of the plugins. All that is in them belongs to plugins."""
+        return {package_of(one.module) for one in self}
 
     def get(self, uri: str) -> Registration[Any] | None:
         """Return the registration of a URI, or None."""

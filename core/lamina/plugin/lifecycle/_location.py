@@ -70,7 +70,7 @@ class Owner:
         return next((location for location in found if location.distribution), next(iter(found), None))
 
     def _location(self, code: CodeType, line: int, module: str) -> Location:
-        own = f"{module}.".startswith(f"{_package(self._module)}.")
+        own = f"{module}.".startswith(f"{package_of(self._module)}.")
         return Location(code.co_filename, line, code.co_qualname, module, self._distribution if own else "")
 
     def _unparsed(self, error: BaseException) -> Location | None:
@@ -97,7 +97,7 @@ def _runtime(frame: FrameType) -> bool:
     return frozen or f"{_module(frame)}.".startswith(("lamina.plugin.", "importlib."))
 
 
-def _package(module: str) -> str:
+def package_of(module: str) -> str:
     """Return the outermost package of a module that is not a namespace package."""
     parts = module.split(".")
     if parts[0] == "lamina":
