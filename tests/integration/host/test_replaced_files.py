@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.requires("root", "overlay")
 DEBUG = '[debug]\nlevel = "debug"\n'
 ONE_PROCESS = '[plugins."io.containerd.differ.v1.walking"]\nprocesses = 0\n'
 OTHERS = '[plugins."io.containerd.grpc.v1.snapshots".aliases]\nother = "native"\n'
+VERSION = importlib.metadata.version("lamina")
 KEPT = "keeping the code of the start"
 
 LATE = {
@@ -166,6 +168,7 @@ def test_a_host_answers_all_calls_with_the_code_of_its_start(
         with grpc.insecure_channel(f"unix:{host.address}") as channel:
             failures = {(path, failure(channel, path, streams=streams)) for path, streams in served_methods()}
         assert [one for one in failures if one[1] and one[1][0] in NO_ANSWER] == []
+        assert [*scraping.numbers(scraping.url_in(host.stderr), "lamina_build_info", "version")] == [(VERSION,)]
         host.configure(DEBUG + config + OTHERS)
         host.reload()
         lamina(host, "snapshots", "--snapshotter", "other", "ls")

@@ -23,7 +23,7 @@ from prometheus_client.registry import Collector
 
 from lamina.errdefs import FailedPrecondition, InvalidArgument, LeftBehind, describe
 from lamina.metrics import Histogram, Metered, Metric, MetricKind
-from lamina.plugin import Plugin, Status, call_within
+from lamina.plugin import Plugin, Status, call_within, distribution
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +65,8 @@ class PluginCollector(Collector):
         """
         self._plugins = plugins
         self._seconds = seconds
+        # Not read again: after an upgrade on disk, this process is still the old version.
+        self._build = {"version": distribution("lamina").version, "python": platform.python_version()}
         self._lock = threading.Lock()
         self._problems: dict[str, str] = {}
         """The last error of each plugin, by URI."""
@@ -74,7 +76,7 @@ class PluginCollector(Collector):
 
     def collect(self) -> Iterator[Family]:
         """Return the metric families of all plugins, merged by name."""
-        yield InfoMetricFamily("lamina_build", "Version of lamina and of Python.", _build())
+        yield InfoMetricFamily("lamina_build", "Version of lamina and of Python.", self._build)
         with self._lock:
             plugins = tuple(self._plugins())
             families = _Families()
@@ -221,9 +223,3 @@ def _init_seconds(plugins: Iterable[Plugin]) -> Metric:
     }
     help_ = "Duration and outcome of the init of a plugin."
     return Metric(MetricKind.GAUGE, "lamina_plugin_init_seconds", help_, samples, ("type", "id", "status"))
-
-
-def _build() -> dict[str, str]:
-    import importlib.metadata
-
-    return {"version": importlib.metadata.version("lamina"), "python": platform.python_version()}
