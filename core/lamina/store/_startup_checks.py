@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from lamina.errdefs import FailedPrecondition
 from lamina.fs import open_secure_file, replace_file
+from lamina.lazy import code_was_replaced
 from lamina.store._environment import Environment
 from lamina.store._fsck import DAMAGED, first_problems, reader
 from lamina.store._headers import quick_check
@@ -206,7 +207,13 @@ def _packages(*modules: str) -> dict[str, list[str]]:
 
 
 def _verdict(child: subprocess.Popen[str]) -> list[str] | None:
-    """Return the problems found by a finished child, which fit in the pipe; None if it failed."""
+    """Return the problems found by a finished child, which fit in the pipe; None if it failed.
+
+    The code of another version could take what it does not know for damage, so it is not heard.
+    """
+    if code_was_replaced():
+        _log.warning("the check of the metastore ran other code than this process: lamina was replaced on disk")
+        return None
     if child.returncode not in {0, DAMAGED} or child.stdout is None:
         _log.warning("the check of the metastore ended with code %d", child.returncode)
         return None

@@ -12,12 +12,13 @@ from pathlib import Path
 import grpc
 import pytest
 
-from tests.support.commands import environment
+from tests.support.commands import CommandFailed, environment
 from tests.support.directories import short_directory
 from tests.support.images.archives import write_directory
 from tests.support.images.built import layer
 from tests.support.images.layouts import debian
 from tests.support.listener.methods import NO_ANSWER, failure, served_methods
+from tests.support.metastores.changed import populate, set_aside
 from tests.support.processes import scraping
 from tests.support.processes.forked import printed
 from tests.support.processes.hosts import Host
@@ -32,6 +33,7 @@ ONE_PROCESS = '[plugins."io.containerd.differ.v1.walking"]\nprocesses = 0\n'
 OTHERS = '[plugins."io.containerd.grpc.v1.snapshots".aliases]\nother = "native"\n'
 VERSION = importlib.metadata.version("lamina")
 KEPT = "keeping the code of the start"
+REPLACED = "lamina was replaced on disk after process "
 
 LATE = {
     "late/__init__.py": "",
@@ -77,6 +79,49 @@ with Host.from_config({"root": f"{directory}/root", "state": f"{directory}/state
         print(error)
 """
 """A program that imports an image with a host of its own, after its files were replaced."""
+
+CHECK = """
+import sys
+
+from lamina.lazy import keep_code
+from lamina.snapshots.storage import MetaStore
+from lamina.store import _startup_checks
+
+keep_code({"lamina"})
+_startup_checks.SMALL = _startup_checks.LARGE = 0  # a child process checks each file
+print("replace", flush=True)
+sys.stdin.readline()
+MetaStore.open(sys.argv[1]).close()
+print("opened")
+"""
+"""A program that opens a metastore after its files were replaced."""
+
+COMPARE = """
+import contextlib, sys
+
+from lamina.errdefs import FailedPrecondition
+from lamina.layers.workers import WorkerDiffer
+from lamina.mount import Mount
+
+written = []
+
+def write(data):
+    if not written:
+        print("replace", flush=True)
+        sys.stdin.readline()
+    written.append(data)
+
+lower, upper = ([Mount("bind", path, ("rbind", "ro"))] for path in sys.argv[1:])
+with contextlib.closing(WorkerDiffer()) as differ:
+    try:
+        differ.compare(lower, upper, write)
+    except FailedPrecondition as error:
+        print(error)
+"""
+"""A program whose files are replaced while a worker process compares trees."""
+
+UNKNOWN = "def main(*_):\n    print('a table of another version')\n    return 3\n"
+"""A check to which the metastore is damaged."""
 
 
 class Installation(Environment):
@@ -177,6 +222,21 @@ def test_a_host_answers_all_calls_with_the_code_of_its_start(
     assert (installed.imported, " is new" in host.stderr) == ([], False)
 
 
+def test_a_host_asks_to_be_restarted_before_worker_processes_run_other_code_than_it(
+    directory: Path, installed: Installation, image: Path
+) -> None:
+    with serving(directory, installed, "") as host:
+        lamina(host, "images", "import", image)  # leaves a worker, which may import more later
+        installed.poison("lamina")
+        with pytest.raises(CommandFailed, match=f"{REPLACED}{host.pid} had started.*restart process {host.pid}"):
+            lamina(host, "images", "unpack", "--snapshotter", "native", "debian:12")
+        assert host.stop() == 0
+        installed.copy()
+        host.start()
+        lamina(host, "images", "unpack", "--snapshotter", "native", "debian:12")
+    assert installed.imported == []
+
+
 def printed_by(installed: Installation, program: str, *arguments: str | Path, source: str = "") -> str:
     """Run a program, and replace its files when it says so; returns what it printed then.
 
@@ -205,3 +265,26 @@ def test_a_program_that_keeps_the_code_goes_on_with_it(
 ) -> None:
     assert printed_by(installed, PROGRAM, directory, image, "0", "keeps") == "imported\n"
     assert installed.imported == []
+
+
+def test_a_program_is_asked_to_be_restarted_before_its_worker_processes_run_other_code(
+    directory: Path, installed: Installation, image: Path
+) -> None:
+    assert REPLACED in printed_by(installed, PROGRAM, directory, image, "2", "does not")
+    assert installed.imported == []
+
+
+def test_the_answer_of_a_worker_process_that_may_have_imported_other_code_does_not_count(
+    tmp_path: Path, installed: Installation
+) -> None:
+    lower, upper = tmp_path / "lower", tmp_path / "upper"
+    lower.mkdir()
+    upper.mkdir()
+    (upper / "file").write_text("content")
+    assert REPLACED in printed_by(installed, COMPARE, lower, upper)
+
+
+def test_a_check_of_the_metastore_by_other_code_does_not_count(tmp_path: Path, installed: Installation) -> None:
+    populate(tmp_path)
+    assert printed_by(installed, CHECK, tmp_path / "metastore", source=UNKNOWN) == "opened\n"
+    assert set_aside(tmp_path) == []

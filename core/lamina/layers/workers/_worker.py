@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from lamina.context import CallContext, current
-from lamina.errdefs import DeadlineExceeded, Unavailable, from_status, translated
+from lamina.errdefs import DeadlineExceeded, FailedPrecondition, Unavailable, from_status, translated
 from lamina.layers._contract import Blob
 from lamina.layers._target import opened_target
 from lamina.layers._written import WrittenLayer
@@ -32,6 +32,7 @@ from lamina.layers.workers._messages import (
     decode_answer,
     encode,
 )
+from lamina.lazy import code_was_replaced
 from lamina.mount import Mount
 
 if TYPE_CHECKING:
@@ -53,8 +54,10 @@ class Worker:
 
         Raises:
             Unavailable: This interpreter cannot be started, because it is part of another program.
+            FailedPrecondition: The process would run other code than this one.
             ResourceExhausted: There are too many processes or descriptors.
         """
+        _check_code()
         self._is_killed = False
         with translated("start a worker process"):
             self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -78,6 +81,7 @@ class Worker:
 
         Raises:
             Unavailable: The process ended. `is_running` is False then, as after `Canceled` and `DeadlineExceeded`.
+            FailedPrecondition: lamina was replaced on disk, so that the process runs other code than this one.
             Error: See `Differ.apply`.
         """
         with opened_target(mounts, rebased=rebased) as target:
@@ -101,7 +105,7 @@ class Worker:
         """Write the layer that turns one tree into another.
 
         Raises:
-            Unavailable: As for `apply`.
+            Unavailable, FailedPrecondition: As for `apply`.
             Error: See `Differ.compare`.
         """
         with opened_trees(lower, upper) as trees:
@@ -120,7 +124,11 @@ class Worker:
         progress: Callable[[int], object] | None,
         write: Callable[[bytes | memoryview], object] | None,
     ) -> Answer:
-        """Send a request; return the last answer, after all output. Without one, the process ends."""
+        """Send a request; return the last answer, after all output. Without one, the process ends.
+
+        The process may import code at any time, so its answer counts only if the code is still the same.
+        """
+        _check_code()
         call = current()
         unregister = call.on_cancel(self.kill)
         answered = False
@@ -135,6 +143,7 @@ class Worker:
                     write(answer.data)
                 else:
                     break
+            _check_code()
             answered = True
             return answer
         finally:
@@ -213,6 +222,20 @@ def _start(fd: int) -> subprocess.Popen[bytes]:
         pass_fds=(fd,),
         start_new_session=True,
     )
+
+
+def _check_code() -> None:
+    """Refuse a process that would run other code than this one, with which it exchanges messages.
+
+    Raises:
+        FailedPrecondition: lamina was replaced on disk.
+    """
+    if code_was_replaced():
+        pid = os.getpid()
+        raise FailedPrecondition(
+            f"work on a layer: lamina was replaced on disk after process {pid} had started, so that its worker "
+            f"processes would run other code than it does; restart process {pid}"
+        )
 
 
 def _how(code: int) -> str:
