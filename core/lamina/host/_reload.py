@@ -66,37 +66,43 @@ class ActiveConfig:
         Raises:
             Canceled: The current call context was cancelled. Changes already made are kept.
         """
-        differing = _differences(_meaning(self.host), _meaning(new.config.host), ())
+        differing = _differences(_comparable(self.host), _comparable(new.config.host), ())
         changed, needs_restart = _split(differing, (), _LIVE)
         self.host = attrs.evolve(self.host, **{name: getattr(new.config.host, name) for name in _LIVE})
         failed: dict[str, BaseException] = {}
         for plugin in plugins:
             # A plugin that the new configuration disables is reported with `disabled_plugins`.
-            if plugin.uri in new.config.host.disabled_plugins:
-                continue
-            if plugin.uri not in self.configs:
-                if isinstance(plugin.error, ConfigError) and plugin.uri in new.config.plugins:
-                    needs_restart.append(("plugins", plugin.uri))  # its table was missing
-                continue
-            current().check()
-            if plugin.uri in new.failures:
-                failed[plugin.uri] = new.failures[plugin.uri]
-                continue
-            live = _live_fields(plugin, new)
-            path = ("plugins", plugin.uri)
-            differences = _differences(self.configs[plugin.uri], new.configs[plugin.uri], path)
-            if plugin.retrying:
-                self.configs[plugin.uri] = new.configs[plugin.uri]
-                changed += differences
-                continue
-            live_paths, others = _split(differences, path, live)
-            needs_restart += others
-            if live_paths or plugin.uri in self.left_behind:
-                if error := self._reconfigure(plugin, new.configs[plugin.uri], live):
+            if plugin.uri not in new.config.host.disabled_plugins:
+                applied, others, error = self._reload_plugin(plugin, new)
+                changed += applied
+                needs_restart += others
+                if error is not None:
                     failed[plugin.uri] = error
-                else:
-                    changed += live_paths
         return Reloaded(tuple(map(dotted, changed)), tuple(map(dotted, needs_restart)), failed)
+
+    def _reload_plugin(
+        self, plugin: Plugin, new: Prepared
+    ) -> tuple[list[_Path], list[_Path], BaseException | None]:
+        """Return the applied settings of a plugin, those that need a restart, and the error if it failed."""
+        path = ("plugins", plugin.uri)
+        if plugin.uri not in self.configs:
+            was_missing = isinstance(plugin.error, ConfigError) and plugin.uri in new.config.plugins
+            return [], [path] if was_missing else [], None
+        current().check()
+        if plugin.uri in new.failures:
+            return [], [], new.failures[plugin.uri]
+        wanted = new.configs[plugin.uri]
+        differences = _differences(self.configs[plugin.uri], wanted, path)
+        if plugin.retrying:
+            applied = list(differences)
+            self.configs[plugin.uri] = wanted
+            return applied, [], None
+        live = _live_fields(plugin, new)
+        live_paths, others = _split(differences, path, live)
+        if not live_paths and plugin.uri not in self.left_behind:
+            return [], others, None
+        error = self._reconfigure(plugin, wanted, live)
+        return [] if error else live_paths, others, error
 
     def _reconfigure(self, plugin: Plugin, wanted: object, live: Collection[str]) -> BaseException | None:
         """Call `reconfigure` with new live fields; return the error if the plugin keeps its old configuration."""
@@ -136,8 +142,8 @@ def _with_fields(old: object, new: object, names: Collection[str]) -> object:
     return mixed
 
 
-def _meaning(host: HostConfig) -> HostConfig:
-    """Return a top level in a form to compare: lists sorted, without imports, version and tables of plugins."""
+def _comparable(host: HostConfig) -> HostConfig:
+    """Return a top level with sorted lists, and without imports, version and tables of plugins."""
     lists = ("disabled_plugins", "required_plugins", "disabled_distributions")
     in_order: dict[str, Any] = {name: sorted(set(getattr(host, name))) for name in lists}
     return attrs.evolve(host, version=0, imports=[], plugins={}, **in_order)

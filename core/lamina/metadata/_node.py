@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 IMAGE: Final = "image"
 LEASE: Final = "lease"
@@ -16,7 +16,7 @@ EVERY: Final = ""
 class Node(NamedTuple):
     """A node of the graph. A blob has one in each namespace, since what it refers to is there."""
 
-    kind: str
+    kind: Literal["image", "lease", "snapshot", "blob"]
     namespace: str
     name: str
     snapshotter: str = ""

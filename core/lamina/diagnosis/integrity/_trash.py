@@ -16,7 +16,7 @@ from lamina.plugin import Finding
 from lamina.snapshots.local import layout
 from lamina.snapshots.recovery import DataRootContents
 
-_LOOKED_AT: Final = 100
+_SEARCHED: Final = 100
 """Maximum number of deleted directories to search for among the mounts."""
 _DELETED: Final = "//deleted"
 """The suffix of a mount's root in mountinfo if its directory was deleted (`dentry_path` of the kernel)."""
@@ -56,8 +56,15 @@ def _age(path: str) -> float:
 def leftover_mounts(evidence: Evidence, name: str, root: DataRootContents) -> Iterator[Finding]:
     """Report mounts of removed snapshots and of temporary directories."""
     check = "mounts"
+    findings = [*_mounts_of_removed(evidence, name, root, check)]
+    if evidence.host_pid is None:  # a running host makes temporary mounts to probe features
+        findings += _mounts_inside(root, check)
+    yield from findings or [Finding.ok(check, "no removed snapshot is mounted")]
+
+
+def _mounts_of_removed(evidence: Evidence, name: str, root: DataRootContents, check: str) -> Iterator[Finding]:
     snapshots = evidence.snapshots[name]
-    gone = [(path, what) for path, what in _places(root) if not _is_known(path, snapshots)][:_LOOKED_AT]
+    gone = [(path, what) for path, what in _places(root) if not _is_known(path, snapshots)][:_SEARCHED]
     matchers = [(made_below(path), path, what) for path, what in gone]
     shown: dict[tuple[str, str], str] = {}
 
@@ -71,8 +78,7 @@ def leftover_mounts(evidence: Evidence, name: str, root: DataRootContents) -> It
             return True
         return False
 
-    places = find_mounts(matches).places
-    for place in places:
+    for place in find_mounts(matches).places:
         found = (
             f"{place.mount_point} shows {shown[place.device, place.mount_point]}; visible to process {place.pid} "
             f"({place.command})"
@@ -82,16 +88,17 @@ def leftover_mounts(evidence: Evidence, name: str, root: DataRootContents) -> It
             f"stop process {place.pid}" if place.is_root else f"stop the processes that use it, then {unmount}"
         )
         yield Finding.problem(check, found, remedy)
-    inside = [info for info in mountinfo() if info.mount_point.startswith(f"{os.path.realpath(root.path)}/")]
-    if evidence.host_pid is None:  # a running host makes temporary mounts to probe features
-        for info in inside:
+
+
+def _mounts_inside(root: DataRootContents, check: str) -> Iterator[Finding]:
+    inside = f"{os.path.realpath(root.path)}/"
+    for info in mountinfo():
+        if info.mount_point.startswith(inside):
             found = (
                 f"{info.type} is mounted at {info.mount_point}, in the data root: a leftover of an "
                 "interrupted operation"
             )
             yield Finding.problem(check, found, f"umount {shlex.quote(info.mount_point)}")
-    if not places and not (inside and evidence.host_pid is None):
-        yield Finding.ok(check, "no removed snapshot is mounted")
 
 
 def _is_known(path: str, snapshots: Container[int]) -> bool:

@@ -80,10 +80,9 @@ def sweep_expired(sweep: Sweep) -> Iterator[Removed]:
 
 
 def _remove_expired(sweep: Sweep, node: Node) -> Removed | None:
-    kind = "lease" if node.kind == LEASE else "image"
-    removed = Removed(kind, node.name, node.namespace, reason="it has expired")  # type: ignore[arg-type] # as above
+    removed = Removed(node.kind, node.name, node.namespace, reason="it has expired")
     metadata = sweep.sources.metadata
-    store = metadata.leases(node.namespace) if kind == "lease" else metadata.images(node.namespace)
+    store = metadata.leases(node.namespace) if node.kind == LEASE else metadata.images(node.namespace)
     try:
         if sweep.dry_run or store.delete_if(node.name, lambda one: is_expired(one.labels, time.time())):
             return removed

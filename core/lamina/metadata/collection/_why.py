@@ -93,4 +93,4 @@ def _find_snapshot(sources: Sources, name: str, namespace: str) -> Node:
 
 def step_to(node: Node, how: str) -> Step:
     """Return a step of a chain."""
-    return Step(node.kind, node.name, node.namespace, node.snapshotter, how)  # type: ignore[arg-type] # the same kinds
+    return Step(node.kind, node.name, node.namespace, node.snapshotter, how)

@@ -112,30 +112,47 @@ def rebuild(
             )
         chosen = before.uuid if backup else chosen
         used = {name: one for name, one in roots.items() if adopt or _belongs(one, chosen)}
-        current = () if backup or before.uuid != chosen else _current(before, used)
-        merged = merge(chosen, _about(before, roots, used, chosen), used, current)
-        known = _current(present, used) if present.uuid == chosen and not present.salvaged else ()
-        failed_syncs = find_failed_syncs(merged, used, (before, present), known)
-        merged = merged.with_failed_syncs(failed_syncs.last_ids)
-        unmarked = [one for one in used.values() if one.uuid != chosen and (one.data or one.records)]
-        changes = bool(backup or unmarked) or _changes(before, merged.contents)
-        rebuilt = Rebuilt(
-            merged,
-            roots=tuple(used.values()),
-            foreign=tuple(one for name, one in roots.items() if name not in used),
-            before=before,
-            failed_syncs=failed_syncs,
-            changes=changes,
-            backup=backup,
-        )
-        if dry_run or not changes:
+        rebuilt = _combine(chosen, before, present, roots, used, backup)
+        if dry_run or not rebuilt.changes:
             return rebuilt
-        aside = _replace(places.metastore, merged.contents, _aside_name(backup, before))
-        for one in used.values():
-            if one.uuid != chosen:
-                with SecureDirectory.open(one.path) as data_root:
-                    data_root.replace(layout.UUID, f"{chosen} 0\n".encode())
-        return attrs.evolve(rebuilt, set_aside=aside)
+        return attrs.evolve(rebuilt, set_aside=_carry_out(rebuilt, places.metastore))
+
+
+def _combine(
+    chosen: str,
+    before: Contents,
+    present: Contents,
+    roots: Mapping[str, DataRootContents],
+    used: Mapping[str, DataRootContents],
+    backup: str,
+) -> Rebuilt:
+    """Return the result of merging a metastore, or a backup of it, with the data roots in use."""
+    current = () if backup or before.uuid != chosen else _current(before, used)
+    merged = merge(chosen, _own_contents(before, roots, used, chosen), used, current)
+    known = _current(present, used) if present.uuid == chosen and not present.salvaged else ()
+    failed_syncs = find_failed_syncs(merged, used, (before, present), known)
+    merged = merged.with_failed_syncs(failed_syncs.last_ids)
+    unmarked = [one for one in used.values() if one.uuid != chosen and (one.data or one.records)]
+    return Rebuilt(
+        merged,
+        roots=tuple(used.values()),
+        foreign=tuple(one for name, one in roots.items() if name not in used),
+        before=before,
+        failed_syncs=failed_syncs,
+        changes=bool(backup or unmarked) or _changes(before, merged.contents),
+        backup=backup,
+    )
+
+
+def _carry_out(rebuilt: Rebuilt, metastore: str) -> str:
+    """Replace the metastore, and mark the data roots as its own; return the path of the old one."""
+    contents = rebuilt.merged.contents
+    aside = _replace(metastore, contents, _aside_name(rebuilt.backup, rebuilt.before))
+    for one in rebuilt.roots:
+        if one.uuid != contents.uuid:
+            with SecureDirectory.open(one.path) as data_root:
+                data_root.replace(layout.UUID, f"{contents.uuid} 0\n".encode())
+    return aside
 
 
 def _read_present(directory: str) -> Contents:
@@ -168,7 +185,7 @@ def _choose_uuid(before: Contents, roots: Iterable[DataRootContents]) -> str:
     return before.uuid if counted.get(before.uuid) == most else next(u for u in counted if counted[u] == most)
 
 
-def _about(
+def _own_contents(
     before: Contents, roots: Mapping[str, DataRootContents], used: Mapping[str, DataRootContents], chosen: str
 ) -> Contents:
     """Return the contents of a metastore without the snapshots of data roots that were not its own.

@@ -27,34 +27,37 @@ def check_quotas(root: str) -> Iterator[Finding]:
     check = "quotas"
     scanned = scan(root)
     expected = {id_: _expected_limit(one.record) for id_, one in scanned.records.items() if id_ in scanned.data}
-    wrong = 0
+    findings: list[Finding] = []
     with open_directory(root) as directory:
         for id_, size in sorted(expected.items()):
-            record = scanned.records[id_].record
-            path = os.path.join(scanned.data_path(id_), record.info.kind.name.lower())
+            info = scanned.records[id_].record.info
+            path = os.path.join(scanned.data_path(id_), info.kind.name.lower())
             try:
                 actual = _actual_limit(directory, path)
             except OSError as error:
                 if error.errno != errno.ENOENT:
                     raise
-                limited = sum(one is not None for one in expected.values())
-                if limited:
-                    remedy = f"btrfs quota enable {shlex.quote(root)}, then lamina doctor --repair"
-                    found = f"quotas are off: the label {MAX_SIZE} of {limited} snapshots has no effect"
-                    yield Finding.warning(check, found, remedy)
+                yield from _quotas_are_off(check, root, sum(one is not None for one in expected.values()))
                 return
-            if actual == size:
-                continue
-            wrong += 1
-            name = shorten(record.info.name)
-            found = f"the limit of snapshot {name} is {_describe(actual)}, but its label says {_describe(size)}"
-            command = f"btrfs qgroup limit -e {size or 'none'} {shlex.quote(path)}"
-            repair = functools.partial(_set_limit, root, path, size)
-            yield Finding.warning(check, f"{found}: {path}", command).with_repair(
-                Repair(f"set the limit to {_describe(size)}", repair, beside_host=True)
-            )
-    if not wrong:
-        yield Finding.ok(check, "each subvolume has the limit of its snapshot's label")
+            if actual != size:
+                findings.append(_wrong_limit(check, root, path, info.name, actual, size))
+    yield from findings or [Finding.ok(check, "each subvolume has the limit of its snapshot's label")]
+
+
+def _quotas_are_off(check: str, root: str, limited: int) -> Iterator[Finding]:
+    if limited:
+        remedy = f"btrfs quota enable {shlex.quote(root)}, then lamina doctor --repair"
+        found = f"quotas are off: the label {MAX_SIZE} of {limited} snapshots has no effect"
+        yield Finding.warning(check, found, remedy)
+
+
+def _wrong_limit(check: str, root: str, path: str, name: str, actual: int | None, size: int | None) -> Finding:
+    found = f"the limit of snapshot {shorten(name)} is {_describe(actual)}, but its label says {_describe(size)}"
+    command = f"btrfs qgroup limit -e {size or 'none'} {shlex.quote(path)}"
+    repair = functools.partial(_set_limit, root, path, size)
+    return Finding.warning(check, f"{found}: {path}", command).with_repair(
+        Repair(f"set the limit to {_describe(size)}", repair, beside_host=True)
+    )
 
 
 def _expected_limit(record: Record) -> int | None:
