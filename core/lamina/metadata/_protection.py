@@ -20,7 +20,7 @@ for the grace of the collector."""
 
 
 class Protection:
-    """Knows what a collection has to mark besides what it finds: everything that is held while it runs.
+    """The things that a collection has to mark besides those it finds: everything that is held while it runs.
 
     Its lock is held for operations on sets alone, never while anything is read, stored or removed.
     """
@@ -38,7 +38,7 @@ class Protection:
     def hold(self, nodes: Collection[Node]) -> None:
         """Protect things until `release`, with all they refer to.
 
-        A removal that is going on goes on: `wait_for` waits for it.
+        A removal in progress continues: `wait_for` waits for it.
         """
         with self._guard:
             self._held.update(nodes)
@@ -46,11 +46,11 @@ class Protection:
                 self._recorded.update(nodes)
 
     def release(self, nodes: Iterable[Node], *, named: bool = False) -> None:
-        """End the protection of things; a collection that runs keeps them all the same.
+        """End the protection of things; a running collection still keeps them.
 
         Args:
             nodes: The things.
-            named: Whether they are no longer protected by their age either.
+            named: Whether their age no longer protects them either.
         """
         now = time.time_ns()
         with self._guard:
@@ -96,7 +96,7 @@ class Protection:
 
     @contextlib.contextmanager
     def collecting(self) -> Iterator[None]:
-        """Record what is held during the block, after other collections.
+        """Record things held during the block, once other collections have ended.
 
         Raises:
             Canceled, DeadlineExceeded: The current call ended while it waited for another collection.
@@ -111,17 +111,17 @@ class Protection:
                     self._recorded = None
 
     def take_recorded(self) -> set[Node]:
-        """Return what was recorded since the last time, to be marked."""
+        """Return the things recorded since the last call, to be marked."""
         with self._guard:
             taken, self._recorded = self._recorded or set(), set()
         return taken
 
     @contextlib.contextmanager
     def removing(self, nodes: Collection[Node]) -> Iterator[bool]:
-        """Yield whether things that are not marked may be removed in the block: not before all recorded is marked.
+        """Yield whether unmarked things may be removed in the block: only if all recorded things are marked.
 
-        An operation that needs one of them from then on waits for the end of the block (`wait_for`), so it finds
-        it before or after, never while it vanishes.
+        An operation that needs one of them from then on waits for the end of the block (`wait_for`), so it never
+        finds one that is about to vanish.
         """
         with self._guard:
             may_remove = not self._recorded

@@ -56,7 +56,7 @@ class Access:
     """Settings with which a registry is reached. InvalidArgument is raised for malformed certificates."""
 
     credentials: CredentialSource = attrs.field(default=_anonymous, repr=False)
-    """Asked once for each repository, when the registry wants to know who calls."""
+    """Asked once for each repository, when the registry demands credentials."""
     ca_certificates: str = attrs.field(default="", repr=False, converter=_certificates)
     """Certificates in PEM format that are trusted beside the system's."""
     plain_http: bool = False

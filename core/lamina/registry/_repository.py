@@ -19,7 +19,7 @@ class Repository:
 
     Requests that fail for a temporary reason are repeated (`Limits`). Besides what it lists, each method raises:
 
-    - Unauthenticated: The registry wants to know who calls, or refuses the credentials.
+    - Unauthenticated: The registry demands credentials, or refuses those given.
     - PermissionDenied: The credentials do not allow it.
     - NotFound: The repository, or what is in it, does not exist.
     - Unavailable: The registry cannot be reached, or failed again and again.

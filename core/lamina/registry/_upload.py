@@ -26,8 +26,8 @@ _LOST: Final = frozenset({400, 404, 416})
 class Upload:
     """A blob on its way to a registry: first in one request, and in chunks after an interruption.
 
-    It goes on where the registry says that it is. Registries differ: distribution 2.8 knows the position only
-    between two chunks, and ignores `Content-Range`; so the position is compared with what was sent.
+    It continues at the position that the registry states. Registries differ: distribution 2.8 knows the position
+    only between two chunks, and ignores `Content-Range`; so the position is compared with what was sent.
     """
 
     def __init__(self, place: Place, descriptor: Descriptor, blob: Blob, progress: Progress) -> None:
@@ -95,7 +95,7 @@ class Upload:
             raise DataLoss(f"{self._subject}: the registry has it as {found[:100]!r}")
 
     def _ask_for_position(self, location: URL) -> None:
-        """Find out where to go on: where the registry says, or at the beginning if it does not."""
+        """Find out the position to continue at: the registry's, or the beginning if it states none."""
         with self._place.request("GET", location, self._place.push, self._subject, FINAL) as response:
             last = uploaded(response.headers.get("Range", "")) if response.status in _DONE else None
             self._location = upload_location(self._place, response) or location

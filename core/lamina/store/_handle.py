@@ -1,4 +1,4 @@
-"""The handle of an LMDB environment, which is opened again when LMDB refuses to go on."""
+"""The handle of an LMDB environment, which is opened again when LMDB refuses to continue."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def import_(
     """Import and unpack the images in FILE.
 
     FILE is an OCI layout (a directory), an archive of one, or an archive of docker save; the host reads it.
-    Repeated after an interruption, the command goes on where it stopped.
+    Repeated after an interruption, the command continues where it stopped.
     """
     from lamina.cli.images.records import imported_documents, received
     from lamina.cli.terminal.bars import Bars

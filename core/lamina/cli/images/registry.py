@@ -77,7 +77,7 @@ def pull(
     """Fetch an image from a registry, and unpack it as it arrives.
 
     NAME is that of a tag or a digest, such as debian:12 or registry.example.com/web@sha256:... Repeated after an
-    interruption, the command goes on where it stopped.
+    interruption, the command continues where it stopped.
     """
     from lamina.cli.images.records import imported_documents, received
     from lamina.cli.terminal.bars import Bars

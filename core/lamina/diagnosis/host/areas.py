@@ -91,7 +91,7 @@ def _directories(host: ConfiguredHost, config: HostConfig, host_pid: int | None)
 
 
 def _socket_trust(host: ConfiguredHost) -> Trust:
-    """Return who may write to the socket's directory, as the listener decides it."""
+    """Return the users and groups that may write to the socket's directory, by the listener's rules."""
     listener = host.prepared.configs.get(GRPC_SERVER) if host.prepared else None
     return Trust.of_process().with_owner(getattr(listener, "uid", -1), getattr(listener, "gid", -1))
 

@@ -1,4 +1,4 @@
-"""The attributes of the files that a layer brings."""
+"""The attributes of a layer's files."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class CopyUp:
         os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
 
     def forget(self, path: bytes) -> None:
-        """Take note that the upper directory no longer has what it had at and below a path."""
+        """Note that the upper directory no longer has copies at and below a path."""
         prefix = path + b"/"
         for key in [key for key, copy in self._copies.items() if copy == path or copy.startswith(prefix)]:
             del self._copies[key]

@@ -37,8 +37,8 @@ class Directory:
     gid: int = -1
     above: Directory | None = None
     """The directory that it is in; None for the root."""
-    is_brought: bool = False
-    """True if it is known that the layer has something in it, and so brings it, too."""
+    is_unpacked: bool = False
+    """True if the layer is known to have unpacked a name in it, which counts as unpacking the directory, too."""
     names: list[bytes] = attrs.field(factory=list)
     """The paths by which the archive names the directory."""
     hides_parent: bool = False
@@ -72,11 +72,11 @@ class Directory:
         """Return the path of a name in the directory."""
         return self.path + b"/" + name if self.path else name
 
-    def bring(self) -> Iterator[tuple[Directory, bytes]]:
-        """Mark the directory, and those above, as brought; yield where each is that was not yet, and its name."""
+    def mark_unpacked(self) -> Iterator[tuple[Directory, bytes]]:
+        """Mark the directory and those above as unpacked; yield the parent and name of each that was not."""
         at = self
-        while not at.is_brought and at.above is not None:
-            at.is_brought = True
+        while not at.is_unpacked and at.above is not None:
+            at.is_unpacked = True
             yield at.above, at.path.rpartition(b"/")[2]
             at = at.above
 

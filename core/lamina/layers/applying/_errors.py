@@ -9,7 +9,7 @@ from lamina.layers.applying._paths import shown
 
 
 def not_a_directory(parent: Directory, name: bytes) -> InvalidArgument:
-    """Return the error for a path that goes on below a file."""
+    """Return the error for a path that continues below a file."""
     return InvalidArgument(f"apply the layer: {shown(parent.below(name))} is not a directory")
 
 

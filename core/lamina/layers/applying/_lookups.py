@@ -45,12 +45,12 @@ class Lookups:
             del self._found[path]
 
     def hide(self, path: bytes) -> None:
-        """Take note that a name of the tree is replaced, removed or hidden, and may be that of a link."""
+        """Note that a name of the tree is replaced, removed or hidden, and may be that of a link."""
         if path in self.links:
             self._forget_all()
 
     def hide_below(self, path: bytes) -> None:
-        """Take note that all names below a path of the tree are."""
+        """Note that all names below a path of the tree are."""
         prefix = path + b"/" if path else b""
         if any(link.startswith(prefix) for link in self.links):
             self._forget_all()

@@ -20,21 +20,21 @@ _OPEN: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 class MergedTree(Tree):
     """A tree in which whiteouts delete files.
 
-    A whiteout deletes what the layers below have, whether it comes before or after what its own layer has there.
+    A whiteout deletes files of the layers below, whether it comes before or after entries of its own layer there.
     """
 
-    _brought: NameSet = attrs.field(factory=NameSet)
+    _unpacked: NameSet = attrs.field(factory=NameSet)
 
-    def bring(self, parent: Directory, name: bytes) -> None:
-        """Take note of a name."""
+    def note_unpacked(self, parent: Directory, name: bytes) -> None:
+        """Note a name as unpacked."""
         if not self.root.hides_parent:
-            self._brought.add(parent.inode, name)
+            self._unpacked.add(parent.inode, name)
 
     def delete(self, parent: Directory, name: bytes) -> None:
-        """Remove a file or a tree, except for what this layer has brought."""
+        """Remove a file or a tree, except for names that this layer has unpacked."""
         if parent.hides_parent:
             return
-        if not self._brought.has(parent.inode, name):
+        if not self._unpacked.has(parent.inode, name):
             self.remove(parent, name)
             return
         try:
@@ -47,7 +47,7 @@ class MergedTree(Tree):
             os.close(fd)
 
     def delete_all(self, directory: Directory) -> None:
-        """Remove everything from a directory, except for what this layer has brought."""
+        """Remove everything from a directory, except for names that this layer has unpacked."""
         if directory.hides_parent:
             return
         self._delete_others(directory.path, directory.fd)
@@ -65,12 +65,12 @@ class MergedTree(Tree):
         return directory
 
     def _delete_others(self, path: bytes, fd: int) -> None:
-        """Remove what this layer has not brought from a directory, and from those below it that it has."""
+        """Remove the names that this layer has not unpacked from a directory and unpacked ones below it."""
         self._lookups.hide_below(path)
         for directory in self.open_below(path):
-            if not directory.is_brought:
+            if not directory.is_unpacked:
                 self._close(directory)
         walk(fd, lambda directory, _: remove_entries(directory, self._is_other))
 
     def _is_other(self, directory: int, name: bytes) -> bool:
-        return not self._brought.has(directory, name)
+        return not self._unpacked.has(directory, name)

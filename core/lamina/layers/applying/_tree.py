@@ -27,7 +27,7 @@ _MAX_LINKS: Final = 40
 """Maximum number of symbolic links followed, as in path_resolution(7)."""
 _IMPLIED_MODE: Final = 0o755
 _MAX_TRIES: Final = 16
-"""The number of times that a name is removed which another process makes again."""
+"""Maximum number of times that a name is removed if another process makes it again."""
 _T = TypeVar("_T")
 
 
@@ -50,11 +50,11 @@ class Tree(abc.ABC):
     """The time of a directory that is only implied."""
 
     def directory(self, path: bytes, time: int = 0) -> Directory:
-        """Return the directory of an entry, which brings it and all above it; otherwise as `look_up`."""
+        """Return the directory of an entry, and note it and those above as unpacked; otherwise as `look_up`."""
         found = self.look_up(path, time)
-        if not found.is_brought:
-            for parent, name in found.bring():
-                self.bring(parent, name)
+        if not found.is_unpacked:
+            for parent, name in found.mark_unpacked():
+                self.note_unpacked(parent, name)
         return found
 
     def look_up(self, path: bytes, time: int = 0) -> Directory:
@@ -117,7 +117,7 @@ class Tree(abc.ABC):
         raise keeps_coming(parent, name)
 
     def replace(self, parent: Directory, name: bytes, make: Callable[[], _T]) -> _T:
-        """Remove what has a name, and make something else; return what `make` returns.
+        """Remove the file of a name, and make another one; return the result of `make`.
 
         Raises:
             Aborted: Another process keeps making files of the name.
@@ -175,23 +175,23 @@ class Tree(abc.ABC):
             self._held.pop()
 
     @abc.abstractmethod
-    def bring(self, parent: Directory, name: bytes) -> None:
-        """Take note of a name that the layer brings. Its whiteouts, which delete what is below, leave it alone."""
+    def note_unpacked(self, parent: Directory, name: bytes) -> None:
+        """Note a name as unpacked by this layer, whose whiteouts then spare it."""
 
     @abc.abstractmethod
     def delete(self, parent: Directory, name: bytes) -> None:
-        """Delete what the layers below have of a name (a whiteout)."""
+        """Delete a name of the layers below (a whiteout)."""
 
     @abc.abstractmethod
     def delete_all(self, directory: Directory) -> None:
-        """Delete what the layers below have in a directory (an opaque whiteout)."""
+        """Delete all names of the layers below in a directory (an opaque whiteout)."""
 
     @abc.abstractmethod
     def find(self, parent: Directory, name: bytes) -> None:
-        """Bring a file of the layers below into the tree, so that the layer can link to it. It stays theirs."""
+        """Get a file of the layers below into the tree, so that this layer can link to it. It counts as theirs."""
 
     def check(self, entry: Entry) -> None:  # noqa: B027 - only where something is refused
-        """Refuse an entry that would mean something else in this tree than in the archive.
+        """Refuse an entry that would have another meaning in this tree than in the archive.
 
         Raises:
             InvalidArgument: It would.
@@ -252,7 +252,7 @@ class Tree(abc.ABC):
     def _enter_missing(self, parent: Directory, name: bytes) -> Directory | bytes:
         """Make a directory that nothing describes, with the attributes that containerd gives it."""
         directory, _ = self.make(parent, name, _IMPLIED_MODE)
-        self.bring(parent, name)
+        self.note_unpacked(parent, name)
         if parent.has_default_acl:
             remove_acls(directory.fd)
             directory.has_default_acl = False

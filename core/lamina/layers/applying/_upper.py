@@ -1,6 +1,6 @@
-"""The upper directory of an overlay: it has what a layer brings, and marks what the layer deletes.
+"""The upper directory of an overlay: it has the files of a layer, and marks of the names that the layer deletes.
 
-What the layer does not bring is looked up in the parent, a read-only view of the layers below: directories that
+Everything else is looked up in the parent, a read-only view of the layers below: directories that
 the archive only implies, symbolic links on the way to an entry, targets of hard links.
 """
 
@@ -48,7 +48,7 @@ class UpperTree(Tree):
     """True if it has whiteouts that may hide nothing."""
     _copies: CopyUp = attrs.field(factory=CopyUp)
     _copied: set[int] = attrs.field(factory=set)
-    """Names that the parent has and the layer does not bring, of copies and of directories that lead to some, as
+    """Names that the parent has and the layer does not unpack, of copies and of directories that lead to some, as
     hashes: those of the directory's inode number and the name."""
     _groups: LinkGroups | None = None
 
@@ -71,15 +71,15 @@ class UpperTree(Tree):
         self._copies.forget(parent.below(name))
         super().remove(parent, name)
 
-    def bring(self, parent: Directory, name: bytes) -> None:
-        """Take note of a name that is no longer a copy, and hides what the parent has."""
+    def note_unpacked(self, parent: Directory, name: bytes) -> None:
+        """Note a name as unpacked: it is no longer a copy, and hides that of the parent."""
         if self._lookups.links:
             self._lookups.hide(parent.below(name))
         if self._copied:
             self._copied.discard(hash((parent.inode, name)))
 
     def delete(self, parent: Directory, name: bytes) -> None:
-        """Hide what the parent has of a name."""
+        """Hide a name of the parent."""
         if parent.hides_parent or not self._may_be_below(parent, name):
             return
         if self._is_copied(parent.inode, name):
@@ -99,7 +99,7 @@ class UpperTree(Tree):
                 os.close(fd)
 
     def delete_all(self, directory: Directory) -> None:
-        """Hide what the parent has in a directory."""
+        """Hide all names of the parent in a directory."""
         if directory.hides_parent:
             return
         if directory is not self.root:

@@ -72,7 +72,7 @@ class EntryWriter:
         else:
             self._write_special(entry, directory, name)
         if name:
-            self.tree.bring(directory, name)
+            self.tree.note_unpacked(directory, name)
 
     def _write_file(self, entry: Entry, directory: Directory, name: bytes) -> None:
         mode = entry.mode & 0o777

@@ -1,4 +1,4 @@
-"""Hard links: which names are those of one file, and which of them a layer has to bring."""
+"""Hard links: the names of each file, and the ones that a layer has to have."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class LinkGroups:
     """The number of links not yet met of each file of the earlier tree."""
 
     def meet(self, old: os.stat_result) -> None:
-        """Take note of a name of the earlier tree whose file may have several."""
+        """Note a name of the earlier tree whose file may have several."""
         if old.st_nlink > 1:
             file = inode(old)
             self._unmet[file] = self._unmet.get(file, old.st_nlink) - 1

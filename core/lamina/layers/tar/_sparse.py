@@ -69,7 +69,7 @@ def read_old(header: bytes, take_block: Callable[[], bytes]) -> SparseFile:
 
     Args:
         header: The header.
-        take_block: Takes the next block of the archive, for a map that goes on there.
+        take_block: Takes the next block of the archive, for a map that continues there.
 
     Raises:
         Malformed: The map is malformed.

@@ -7,8 +7,8 @@ references lead to from there, and removes the rest::
     for removed in collector.collect():
         print(removed.kind, removed.name, removed.reason)
 
-Only snapshots in the keyspaces of images are collected (`lamina.images.keyspace_of`). Everything else goes on
-while a collection runs.
+Only snapshots in the keyspaces of images are collected (`lamina.images.keyspace_of`). Other calls continue while a
+collection runs.
 """
 
 from typing import TYPE_CHECKING

@@ -26,7 +26,7 @@ class Marking:
         self._digests: set[str] = set()
         """Blobs that are marked in any namespace."""
         self._flat: set[Node] = set()
-        """Things that are kept without what they refer to. Blobs have no namespace."""
+        """Things that are kept without their references. Blobs have no namespace."""
         self._queue: deque[Node] = deque()
 
     def has(self, node: Node) -> bool:
@@ -58,7 +58,7 @@ class Marking:
         yield from self.follow()
 
     def add(self, node: Node, how: str, by: Node | None = None) -> None:
-        """Mark a thing, without what it refers to yet."""
+        """Mark a thing, but not yet its references."""
         if node.namespace == EVERY and node.kind != BLOB:
             for namespace in self._listing.namespaces:
                 self.add(node._replace(namespace=namespace), how, by)

@@ -41,7 +41,7 @@ class Proxy:
         return {"Proxy-Authorization": self.authorization} if self.authorization else {}
 
     def denial(self, subject: str) -> str:
-        """Return the message that the proxy wants to know who calls."""
+        """Return the message that the proxy demands credentials."""
         if self.authorization:
             return f"{subject}: it refuses the credentials: correct those in {self.variable}"
         return f"{subject}: put credentials into {self.variable}, as http://USER:PASSWORD@{self.origin.authority}"

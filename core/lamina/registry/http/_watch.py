@@ -58,7 +58,7 @@ class Watch:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Do not count the time that the block takes: it is not the server's."""
+        """Exclude the time of the block, which is not the server's."""
         begin = time.monotonic()
         left, self._until = self._until - begin, math.inf
         try:

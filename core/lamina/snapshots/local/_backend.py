@@ -130,7 +130,7 @@ class Backend(abc.ABC):
         return self.usage(record)
 
     def finish_quickly(self, record: Record) -> Usage | None:
-        """Do what `finish` does if that and `commit` take only a few system calls; else return None.
+        """Finish as `finish` does if that and `commit` take only a few system calls; else return None.
 
         The default is None. Calls for which it returns a usage share one thread.
         """

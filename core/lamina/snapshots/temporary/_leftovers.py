@@ -26,7 +26,7 @@ def remove_leftovers(snapshotter: Snapshotter, owner: Owner) -> None:
         owner: The owner of those that are in use.
     """
     found = []
-    for info in snapshotter.walk():  # in byte order, so it need not go on to the committed ones
+    for info in snapshotter.walk():  # in byte order, so it need not reach the committed ones
         current().check()
         if info.name >= _END:
             break

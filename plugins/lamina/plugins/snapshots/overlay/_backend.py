@@ -153,7 +153,7 @@ class OverlayBackend(Backend):
     def _is_mapped_by_bind_mount(self, record: Record) -> bool:
         """Return whether a bind mount of a snapshot's directory maps root to the container's root.
 
-        containerd changes the owner on disk all the same, so that it is mapped twice.
+        containerd still changes the owner on disk, so that it is mapped twice.
         """
         return len(self._wanted_id_maps(record)) == 2 and not _is_extraction(record)
 

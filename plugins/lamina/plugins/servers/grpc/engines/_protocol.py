@@ -27,7 +27,7 @@ class Engine(Protocol):
         """
 
     def drain(self, grace: float) -> None:
-        """Wait until the calls that are in flight now have ended, and go on answering others.
+        """Wait until the calls that are in flight now have ended, while answering others.
 
         Args:
             grace: Seconds after which to return anyway.

@@ -138,7 +138,7 @@ class NativeEngine:
         for event in events:
             try:
                 self._handle(*event)
-            except Exception as error:  # noqa: BLE001 - this thread must go on receiving
+            except Exception as error:  # noqa: BLE001 - this thread must keep receiving
                 _log.error("accepting a call failed", exc_info=error)
 
     def _handle(

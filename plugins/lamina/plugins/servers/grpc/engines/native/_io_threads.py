@@ -30,7 +30,7 @@ class IoThreads:
         """Those whose policy may be changed. None: not known yet."""
 
     def give_way(self, to_others: bool) -> None:
-        """Have them interrupt no other thread, or let them again.
+        """Keep them from interrupting other threads, or allow it again.
 
         Threads that were given another policy than the usual one stay as they are, as do all if it is not allowed.
         """
