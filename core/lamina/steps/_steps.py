@@ -45,7 +45,8 @@ class Request(Generic[W]):
 
 BLOCKING: Final = None
 """Yielded before a step that may block for long. The runner continues in a thread that may block, or raises an
-error here: there are too many such calls, or this one was cancelled. Yield it before changes that cannot be undone."""
+error here: there are too many such calls, or this one was cancelled. Yield it before a change that cannot be
+undone."""
 
 Steps: TypeAlias = Generator[Request[Any] | None, None, R]
 """A generator that yields requests or `BLOCKING`, and returns its result. All steps run in the context of one
