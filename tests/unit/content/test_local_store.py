@@ -25,6 +25,7 @@ from lamina.errdefs import (
     InvalidArgument,
     LockHeld,
     PermissionDenied,
+    Unavailable,
 )
 from tests.support.blobs import MemoryLabels, blob_in_file, digest_of
 
@@ -64,9 +65,9 @@ def test_an_empty_directory_is_refused_while_there_are_labels_of_blobs(
     store.close()
     path.rename(tmp_path / "disk")
     path.mkdir(mode=0o700)
-    with pytest.raises(FailedPrecondition, match="is its file system mounted"):
+    with pytest.raises(Unavailable, match="is its file system mounted"):
         LocalContentStore(str(path), labels)
-    assert os.listdir(path) == ["lamina.lock"]
+    assert os.listdir(path) == []
     shutil.rmtree(path)
     (tmp_path / "disk").rename(path)
     store = LocalContentStore(str(path), labels)
@@ -79,7 +80,7 @@ def test_an_empty_directory_is_used_once_the_command_of_the_message_was_run(
     tmp_path: Path, labels: MemoryLabels
 ) -> None:
     labels.put(DIGEST, {"labelled": "yes"})
-    with pytest.raises(FailedPrecondition) as refused:
+    with pytest.raises(Unavailable) as refused:
         LocalContentStore(str(tmp_path), labels)
     [command] = re.findall("`(mkdir [^`]*)`", str(refused.value))
     subprocess.run(command, shell=True, check=True)  # noqa: S602 - as an operator types it
@@ -225,3 +226,12 @@ def test_a_planted_link_is_not_read_as_a_blob(store: LocalContentStore, tmp_path
     Path(store.path, "blobs", "sha256", DIGEST.removeprefix("sha256:")).symlink_to(tmp_path / "secret")
     with pytest.raises(FailedPrecondition, match="symbolic link"):
         store.open(DIGEST)
+
+
+def test_a_missing_directory_is_not_made_while_there_are_labels_of_blobs(
+    tmp_path: Path, labels: MemoryLabels
+) -> None:
+    labels.put(DIGEST, {"labelled": "yes"})
+    with pytest.raises(Unavailable, match="is its file system mounted"):
+        LocalContentStore(str(tmp_path / "content"), labels)
+    assert os.listdir(tmp_path) == []

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import logging
 import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,7 @@ from lamina.content.local._blobs import ALGORITHM, Blobs, Complete
 from lamina.content.local._ingests import DATA, Ingests, check_ref
 from lamina.content.local._selection import info_fields, status_fields
 from lamina.context import current
-from lamina.errdefs import AlreadyExists, Error, FailedPrecondition, InvalidArgument, NotFound, translated
+from lamina.errdefs import AlreadyExists, Error, InvalidArgument, NotFound, Unavailable, translated
 from lamina.fs import Lock, SecureDirectory, fsync
 from lamina.labels import check_labels
 from lamina.places import LOCK
@@ -59,13 +60,13 @@ class LocalContentStore(ContentStore):
         Raises:
             LockHeld: Another process uses the directory.
             PermissionDenied: Another user could change it.
-            FailedPrecondition: It is empty, and `labels` has those of blobs.
+            Unavailable: It is missing or empty, and `labels` has those of blobs. Nothing was written there.
             ResourceExhausted: The directory is new, and the disk is full.
         """
         with translated(f"open content store {path}"), contextlib.ExitStack() as opened:
+            _check_mounted(path, labels)
             root = opened.enter_context(SecureDirectory.open(path, create_mode=_MODE))
             opened.enter_context(Lock.acquire(root.path_of(LOCK), dir_fd=root.fd))
-            _check_mounted(root, labels)
             blobs = opened.enter_context(root.subdirectory(os.path.dirname(BLOBS), create_mode=_MODE))
             named = opened.enter_context(blobs.subdirectory(ALGORITHM, create_mode=_MODE))
             ingests = opened.enter_context(root.subdirectory(INGEST, create_mode=_MODE))
@@ -220,18 +221,19 @@ class LocalContentStore(ContentStore):
         self._opened.close()
 
 
-def _check_mounted(root: SecureDirectory, labels: BlobLabels | None) -> None:
+def _check_mounted(path: str, labels: BlobLabels | None) -> None:
     """Check that the directory has been a store before if there are labels of blobs.
 
     A collection forgets the labels of blobs that are not there. When their file system is mounted again, it would
     delete what they refer to.
     """
-    if labels is None or root.has(BLOBS) or next(labels.walk(), None) is None:
+    blobs = os.path.join(path, BLOBS)
+    if labels is None or os.path.lexists(blobs) or next(labels.walk(), None) is None:
         return
-    raise FailedPrecondition(
-        f"{root.path} is empty, and the metadata has labels of blobs: is its file system mounted? Nothing there "
-        "was touched. Mount it, or set root_path, and restart lamina; if the blobs are lost, allow an empty store "
-        f"with `mkdir -p {root.path_of(BLOBS)}`"
+    raise Unavailable(
+        f"content store {path} is missing or empty, and the metadata has labels of blobs: is its file system "
+        "mounted? Nothing there was touched. Mount it, or set root_path to the directory of the blobs; if they "
+        f"are lost, allow an empty store with `mkdir -p {shlex.quote(blobs)}`"
     )
 
 

@@ -10,14 +10,13 @@ from typing import Final
 
 from lamina.errdefs import DataLoss, Error, FailedPrecondition
 from lamina.fs import SecureDirectory, is_full_or_read_only
+from lamina.snapshots.local._opening import UUID, missing
 from lamina.snapshots.local._recovery import MOST
 from lamina.snapshots.storage import SnapshotterStore
 from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 _log = logging.getLogger(__name__)
 
-UUID: Final = "uuid"
-"""The name of the file."""
 _READ: Final = 16
 """Maximum number of recovery records that a start reads to find out whose they are; usually one is enough."""
 
@@ -46,8 +45,8 @@ class Claim:
             records: The directory with the recovery records, likewise.
 
         Raises:
-            FailedPrecondition: It belongs to another metastore or snapshotter, or to a later state of this one;
-                or it is empty, and the store has snapshots.
+            FailedPrecondition: It belongs to another metastore or snapshotter, or to a later state of this one.
+            Unavailable: There is none, although the store has snapshots.
             OSError: Its file of failed syncs cannot be read.
         """
         self.made = False
@@ -69,11 +68,7 @@ class Claim:
                 "root_path to an empty directory"
             )
         if not self.is_known and store.has_snapshots():
-            raise FailedPrecondition(
-                f"data root {path} is empty, and metastore {store.uuid} has snapshots of {store.name}: is its "
-                "file system mounted? Nothing there was touched. Mount it, or set root_path, and restart lamina; "
-                f"if the data is lost, allow an empty data root with `echo {store.uuid} >{path}/{UUID}`"
-            )
+            raise missing(path, store.uuid, store.name)
         if self.is_known and snapshots and records and any(snapshots.names()):
             _check_snapshotter(path, store.name, records)
         if self.is_known and opened > store.opened_before:

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from lamina.fs import SecureDirectory, remove_tree
+from lamina.snapshots.local._opening import SNAPSHOTS
 from lamina.snapshots.local._quarantine import Quarantine
 from lamina.snapshots.local._recovery import replace_record
-from lamina.snapshots.local._root import RECORDS, SNAPSHOTS, TRASH
+from lamina.snapshots.local._root import RECORDS, TRASH
 from lamina.snapshots.local._trash import Trash
 
 if TYPE_CHECKING:

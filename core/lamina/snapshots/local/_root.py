@@ -11,6 +11,7 @@ from lamina.errdefs import DataLoss, FailedPrecondition, ResourceExhausted
 from lamina.fs import FileSystemSync, Lock, SecureDirectory, remove_default_acl
 from lamina.places import LOCK
 from lamina.snapshots.local._claim import Claim
+from lamina.snapshots.local._opening import SNAPSHOTS, open_data_root
 from lamina.snapshots.local._quarantine import QUARANTINE, Quarantine
 from lamina.snapshots.local._recovery import UNFINISHED, RecoveryRecords
 from lamina.snapshots.local._throttled import throttled
@@ -19,7 +20,6 @@ from lamina.snapshots.storage import SnapshotterStore
 
 _log = logging.getLogger(__name__)
 
-SNAPSHOTS = "snapshots"
 RECORDS = "records"
 TRASH = "trash"
 MADE = (SNAPSHOTS, RECORDS, TRASH)
@@ -81,10 +81,11 @@ class DataRoot:
             PermissionDenied: Another user could, or once could, plant files in it.
             FailedPrecondition: It holds data of another metastore or snapshotter, or of a later state of this one;
                 or one of its directories is a link or on another file system. Nothing in it was touched.
+            Unavailable: It is missing or empty, although the store has snapshots (`open_data_root`).
             OSError, ResourceExhausted, ReadOnly: It is new, and cannot be written to.
         """
         with contextlib.ExitStack() as undo:
-            directory = undo.enter_context(SecureDirectory.open(path, create_mode=0o700))
+            directory = undo.enter_context(open_data_root(path, store.uuid, store.name, store.has_snapshots))
             undo.enter_context(Lock.acquire(directory.path_of(LOCK), dir_fd=directory.fd))
             found = _open_parts(directory, undo, PARTS)
             claim = Claim(directory, store, found.get(SNAPSHOTS), found.get(RECORDS))

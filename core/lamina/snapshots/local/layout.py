@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from lamina.places import LOCK
-from lamina.snapshots.local._claim import UUID
+from lamina.snapshots.local._opening import SNAPSHOTS, UUID
 from lamina.snapshots.local._quarantine import QUARANTINE
 from lamina.snapshots.local._recovery import UNFINISHED
-from lamina.snapshots.local._root import RECORDS, SNAPSHOTS, TRASH
+from lamina.snapshots.local._root import RECORDS, TRASH
 from lamina.snapshots.storage import FAILED_SYNC
 
 __all__ = ["FAILED_SYNC", "LOCK", "QUARANTINE", "RECORDS", "SNAPSHOTS", "TRASH", "UNFINISHED", "UUID"]

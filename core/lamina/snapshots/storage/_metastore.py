@@ -12,7 +12,7 @@ from lamina.snapshots.storage._agreement import check_not_salvaged
 from lamina.snapshots.storage._record import decode
 from lamina.snapshots.storage._schema import migrate
 from lamina.snapshots.storage._snapshot_counter import SnapshotCounter
-from lamina.snapshots.storage._snapshotter_store import SnapshotterStore, check_name
+from lamina.snapshots.storage._snapshotter_store import SnapshotterStore, check_name, has_snapshots
 from lamina.snapshots.storage._table import Table, keyspace_names
 from lamina.store import Store
 from lamina.store._environment import Transaction
@@ -46,6 +46,14 @@ class MetaStore(Store):
             Unavailable: The store is closed.
         """
         self._environment.read(check_not_salvaged)
+
+    def has_snapshots(self, name: str) -> bool:
+        """Return whether there are snapshots of a snapshotter, given its plugin id, which need not be known.
+
+        Raises:
+            Unavailable: The store is closed.
+        """
+        return has_snapshots(self._environment, name)
 
     def keyspaces(self) -> Sequence[tuple[str, str]]:
         """Return the plugin id and the keyspace for all keyspaces that have or had snapshots.

@@ -116,6 +116,10 @@ class SnapshotterStore:
         checksum.put(transaction, key, layout.SNAPSHOTTER.pack(number, next_id + BLOCK, generation))
         return int(next_id)
 
+    def has_snapshots(self) -> bool:
+        """Return whether there is a snapshot in any keyspace."""
+        return has_snapshots(self._environment, self.name)
+
     def named_ids(self) -> Iterator[int]:
         """Yield the identifiers that any entry names: of snapshots, parents and children; some repeatedly.
 
@@ -123,15 +127,6 @@ class SnapshotterStore:
             DataLoss: Entries disagree, are unreadable or out of order, so that identifiers may be missing.
         """
         return Agreement(self._environment, self.name, self.number).ids()
-
-    def has_snapshots(self) -> bool:
-        """Return whether there is a snapshot in any keyspace.
-
-        Raises:
-            DataLoss: The first entry is unreadable.
-        """
-        prefix = b"i" + self.number
-        return self._environment.read(lambda transaction: next(ascending(transaction, prefix), None)) is not None
 
     def records(self) -> Iterator[Record]:
         """Yield the records of all snapshots of all keyspaces, in the order of their identifiers.
@@ -208,6 +203,20 @@ class SnapshotterStore:
         """Store the machine's boot id (proc(5), /proc/sys/kernel/random/boot_id)."""
         key = layout.boot_key(self.name)
         self._environment.write(lambda transaction: checksum.put(transaction, key, boot.encode()))
+
+
+def has_snapshots(environment: Environment, name: str) -> bool:
+    """Return whether there are snapshots of a snapshotter, which need not be known."""
+    return environment.read(functools.partial(_has_snapshots, key=layout.snapshotter_key(name)))
+
+
+def _has_snapshots(transaction: Transaction, key: bytes) -> bool:
+    known = checksum.get(transaction, key)
+    if known is None:
+        return False
+    prefix = b"i" + layout.NUMBER.pack(layout.SNAPSHOTTER.unpack(known)[0])
+    cursor = transaction.cursor()
+    return bool(cursor.set_range(prefix)) and cursor.key().startswith(prefix)
 
 
 def check_name(what: str, name: str) -> None:

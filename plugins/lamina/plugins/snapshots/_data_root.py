@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import TYPE_CHECKING, Any
 
 from lamina.errdefs import translated
-from lamina.fs import SecureDirectory
-from lamina.plugin import PROPERTY_ROOT_DIR, InitContext, host_platform
+from lamina.plugin import PROPERTY_ROOT_DIR, InitContext, PluginType, host_platform
+from lamina.snapshots.local import open_data_root
 
 if TYPE_CHECKING:
     from lamina.plugin import DiagnoseContext
 
 
-def create_data_root(ic: InitContext[Any], root_path: str) -> str:
+def create_data_root(ic: InitContext[Any], id: str, root_path: str) -> str:  # noqa: A002 - the registration's word
     """Create and verify the data root, and export it and the platform in the plugin's meta.
 
     Args:
         ic: The plugin's init context.
+        id: The plugin's id.
         root_path: The configured path; "" for the plugin's own directory.
 
     Raises:
         PermissionDenied: Another user could change the directory.
+        Unavailable: It is missing or empty, although the metastore has snapshots of the plugin.
         Error: The directory cannot be created.
     """
     root = data_root_path(ic.properties[PROPERTY_ROOT_DIR], root_path)
+    metastore = ic.get_single(PluginType.METASTORE)
     with translated("create the data root"):
-        SecureDirectory.open(root, create_mode=0o700).close()
+        open_data_root(root, metastore.uuid, id, functools.partial(metastore.has_snapshots, id)).close()
     ic.meta.exports["root"] = root
     ic.meta.platforms.append(host_platform())
     return root

@@ -55,7 +55,7 @@ def init_btrfs(ic: InitContext[BtrfsConfig]) -> LocalSnapshotter:
         SkipPlugin: The data root is not on btrfs, or subvolumes cannot be created there.
     """
     config = ic.config
-    root = create_data_root(ic, config.root_path)
+    root = create_data_root(ic, ID, config.root_path)
     btrfs_device(root)  # most hosts need nothing of what follows
     from lamina.plugins.snapshots.btrfs import BtrfsBackend, probe
     from lamina.snapshots.local import LocalSnapshotter

@@ -51,7 +51,7 @@ def init_native(ic: InitContext[NativeConfig]) -> LocalSnapshotter:
     from lamina.snapshots.local import LocalSnapshotter
 
     config = ic.config
-    root = create_data_root(ic, config.root_path)
+    root = create_data_root(ic, ID, config.root_path)
     store = ic.get_single(PluginType.METASTORE).snapshotter(ID)
     return LocalSnapshotter.open(
         NativeBackend(root), store, sync_fs=config.sync_fs, sync_remove=config.sync_remove

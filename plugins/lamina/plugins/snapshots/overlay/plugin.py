@@ -68,7 +68,7 @@ def init_overlay(ic: InitContext[OverlayConfig]) -> LocalSnapshotter:
     from lamina.snapshots.local import LocalSnapshotter
 
     config = ic.config
-    root = create_data_root(ic, config.root_path)
+    root = create_data_root(ic, ID, config.root_path)
     options, remap_ids = probe(root, config.mount_options, remap_ids=config.remap_ids is not False)
     if config.remap_ids is True and not remap_ids:
         raise FailedPrecondition(

@@ -1,0 +1,75 @@
+"""A data root that is missing, or a mount point whose file system is not mounted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lamina.errdefs import Unavailable
+from lamina.snapshots import Kind
+from tests.support.snapshotters.native import open_native
+
+
+def empty(root: Path) -> None:
+    for entry in root.iterdir():
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
+def foreign(root: Path) -> None:
+    """Put the new data root of another metastore in its place."""
+    empty(root)
+    for name in ("snapshots", "records", "trash"):
+        (root / name).mkdir(mode=0o700)
+    (root / "uuid").write_text("00000000-0000-4000-8000-000000000000 1\n")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A data root with a committed snapshot and an active one."""
+    with open_native(tmp_path) as native:
+        native.prepare("making")
+        native.commit("base", "making")
+        native.prepare("work", "base")
+    return tmp_path / "native"
+
+
+def tree(directory: Path) -> list[str]:
+    return sorted(str(path) for path in directory.rglob("*"))
+
+
+@pytest.mark.parametrize("take_away", [shutil.rmtree, empty, foreign])
+def test_a_data_root_that_lacks_all_data_is_refused_for_a_while_and_not_written_to(
+    root: Path, tmp_path: Path, take_away: Callable[[Path], None]
+) -> None:
+    take_away(root)
+    before = tree(tmp_path / "native")
+    with (
+        pytest.raises(Unavailable, match=f"{root} is missing or empty, and .*is its file system mounted"),
+        open_native(tmp_path),
+    ):
+        pass
+    assert [path for path in tree(tmp_path / "native") if not path.endswith("/lamina.lock")] == before
+
+
+def test_the_data_is_used_when_it_is_back(root: Path, tmp_path: Path) -> None:
+    root.rename(tmp_path / "elsewhere")
+    with pytest.raises(Unavailable), open_native(tmp_path):
+        pass
+    (tmp_path / "elsewhere").rename(root)
+    with open_native(tmp_path) as native:
+        assert native.stat("base").kind is Kind.COMMITTED
+        native.prepare("next", "base")
+
+
+def test_a_data_root_whose_snapshots_were_all_removed_may_be_missing(root: Path, tmp_path: Path) -> None:
+    with open_native(tmp_path) as native:
+        native.remove("work")
+        native.remove("base")
+    shutil.rmtree(root)
+    with open_native(tmp_path) as native:
+        native.prepare("new")
+    assert "uuid" in os.listdir(root)
