@@ -47,7 +47,7 @@ def create(keyspace: Keyspace, ids: Sequence[int], transaction: Transaction) -> 
 def checking(path: Path, *, crashed: bool) -> float:
     """Milliseconds of processor time that the check takes before anything is served, all processes together."""
     closed = Checks(str(path), MetaStore.entry_check)
-    closed._passed = not crashed
+    closed._interrupted = None if crashed else 0
     closed.mark_closed()
     if crashed:
         (path / CLOSED).unlink(missing_ok=True)
@@ -72,7 +72,7 @@ def booting(side: Side, *, crashed: bool) -> float:
     if crashed:
         side.kill()
     else:
-        while side.has_children():  # what is left of the check: a stop before its end is no clean one
+        while side.has_children():  # what is left of the check, which a stop would interrupt
             time.sleep(0.01)
         side.stop()
     return took * 1000

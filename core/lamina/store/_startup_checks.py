@@ -31,7 +31,10 @@ LARGE: Final = 16 << 20
 """The size from which a child process checks the file. Checking a smaller one here costs memory, but saves the
 forty milliseconds that an interpreter takes to start."""
 CLOSED: Final = "closed"
-"""The file in the store's directory with the last transaction before a clean close of a checked file."""
+"""The file in the store's directory that marks a clean close of a checked file: with the last transaction, and the
+number of background checks since the last complete one, all of which were interrupted."""
+MOST_INTERRUPTED: Final = 3
+"""Background checks that may be interrupted in a row. After one more, the file is checked entirely before use."""
 _PROGRAM: Final = """
 import json, sys, types
 for name, places in json.loads(sys.argv[1]).items():
@@ -60,7 +63,10 @@ class Checks:
         self._closed_path = os.path.join(directory, CLOSED)
         self._unchecked: Meta | None = None
         """The meta page of a file that was only partially checked."""
-        self._passed = False
+        self._interrupted_before = 0
+        """Background checks that were interrupted since the last complete check, when the file was opened."""
+        self._interrupted: int | None = None
+        """The same at a close. None: the file is not known to be sound, so the next start checks it entirely."""
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -77,14 +83,15 @@ class Checks:
         try:
             fd = open_secure_file(self._path, os.O_RDONLY)
         except FileNotFoundError:
-            self._passed = True
+            self._interrupted = 0
             return []
         try:
             status = os.fstat(fd)
             problems = self._check(fd, status.st_size) if status.st_size else []
         finally:
             os.close(fd)
-        self._passed = self._unchecked is None
+        if self._unchecked is None:
+            self._interrupted = 0
         return problems
 
     def _check(self, fd: int, size: int) -> list[str]:
@@ -153,7 +160,8 @@ class Checks:
             return
         finally:
             held.set()
-        self._passed = problems == []
+        if problems == []:
+            self._interrupted = 0
         if problems:
             _log.error(
                 "the metastore is damaged: restart lamina, which sets a damaged file aside: %s",
@@ -167,6 +175,8 @@ class Checks:
             while child.poll() is None:
                 if self._stopped.wait(_POLL_SECONDS) or environment.is_wanted:
                     child.kill()
+                    if self._interrupted_before < MOST_INTERRUPTED:
+                        self._interrupted = self._interrupted_before + 1
                     return None
             return _verdict(child)
 
@@ -177,15 +187,15 @@ class Checks:
             self._thread.join()
 
     def mark_closed(self) -> None:
-        """Record the last transaction of a large file that was found sound."""
-        if not self._passed:
+        """Record the last transaction of a large file that was found sound, or whose check was interrupted."""
+        if self._interrupted is None:
             return
-        self._passed = False
+        interrupted, self._interrupted = self._interrupted, None
         try:
             with open(self._path, "rb", buffering=0) as file:
                 meta, damages = newest_meta(reader(file.fileno()))
                 if meta is not None and not damages and os.fstat(file.fileno()).st_size > SMALL:
-                    replace_file(self._closed_path, f"{meta.transaction}\n".encode())
+                    replace_file(self._closed_path, f"{meta.transaction} {interrupted}\n".encode())
         except OSError as error:
             _log.info("the next start will check the whole metastore: %s", error)
 
@@ -193,7 +203,7 @@ class Checks:
         """Return the transaction recorded by `mark_closed`, and delete it: a start after a crash checks all."""
         try:
             with open(open_secure_file(self._closed_path, os.O_RDONLY), "rb") as file:
-                transaction = int(file.read(32))
+                transaction, self._interrupted_before = map(int, file.read(32).split())
             os.unlink(self._closed_path)
         except (FailedPrecondition, OSError, ValueError):
             return -1

@@ -13,7 +13,7 @@ from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage.file import Contents
 from lamina.steps import run
 from lamina.store import _startup_checks
-from lamina.store._startup_checks import Checks
+from lamina.store._startup_checks import MOST_INTERRUPTED, Checks
 from tests.support.metastores.changed import KEYS, SPACE, change, flip, populate, set_aside
 from tests.support.snapshotters.native import open_native
 from tests.support.waiting import wait_until
@@ -39,13 +39,66 @@ def test_a_large_cleanly_closed_file_is_quick_checked_first(
         assert mark(tmp_path).exists()
 
 
+@pytest.fixture
+def checked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files that were checked entirely before use."""
+    checked: list[str] = []
+    monkeypatch.setattr(Checks, "_check_in_child", lambda checks, _: checked.append(checks._path) or [])
+    return checked
+
+
+def test_a_file_whose_background_check_was_interrupted_is_quick_checked_first_a_few_times(
+    tmp_path: Path, as_if_large: None, checked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    populate(tmp_path)
+    monkeypatch.setattr(_startup_checks, "_PROGRAM", "import time; time.sleep(600)")  # longer than it is open
+    for _ in range(2):
+        for _ in range(MOST_INTERRUPTED):
+            MetaStore.open(str(tmp_path / "metastore")).close()
+            assert mark(tmp_path).exists()
+        MetaStore.open(str(tmp_path / "metastore")).close()
+        assert not checked
+        assert not mark(tmp_path).exists()
+        MetaStore.open(str(tmp_path / "metastore")).close()
+        assert len(checked) == 1
+        checked.clear()
+
+
+def test_a_background_check_that_ends_makes_up_for_interrupted_ones(
+    tmp_path: Path, as_if_large: None, checked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    populate(tmp_path)
+    for _ in range(MOST_INTERRUPTED):
+        with monkeypatch.context() as patched:
+            patched.setattr(_startup_checks, "_PROGRAM", "import time; time.sleep(600)")
+            MetaStore.open(str(tmp_path / "metastore")).close()
+        store = MetaStore.open(str(tmp_path / "metastore"))
+        assert store._checks._thread is not None
+        store._checks._thread.join()
+        store.close()
+        assert mark(tmp_path).read_text().split()[1] == "0"
+    assert not checked
+
+
+def test_a_file_whose_background_check_failed_is_checked_completely(
+    tmp_path: Path, as_if_large: None, checked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    populate(tmp_path)
+    monkeypatch.setattr(_startup_checks, "_PROGRAM", "raise SystemExit(1)")
+    store = MetaStore.open(str(tmp_path / "metastore"))
+    assert store._checks._thread is not None
+    store._checks._thread.join()
+    store.close()
+    assert not mark(tmp_path).exists()
+    MetaStore.open(str(tmp_path / "metastore")).close()
+    assert len(checked) == 1
+
+
 def test_a_large_file_that_was_not_closed_is_checked_completely(
-    tmp_path: Path, as_if_large: None, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, as_if_large: None, checked: list[str]
 ) -> None:
     populate(tmp_path)
     change(tmp_path, lambda t: t.put(b"f", b"a commit that no close followed"))
-    checked: list[str] = []
-    monkeypatch.setattr(Checks, "_check_in_child", lambda checks, _: checked.append(checks._path) or [])
     MetaStore.open(str(tmp_path / "metastore")).close()
     assert checked == [str(tmp_path / "metastore/data.mdb")]
 
