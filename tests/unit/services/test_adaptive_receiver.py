@@ -1,4 +1,4 @@
-"""The receiving thread does not sleep between closely spaced calls, and notices crowds."""
+"""The receiving thread does not sleep between closely spaced calls."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ import pytest
 
 from lamina.plugins.servers.grpc.engines.native._adaptive_receiver import (
     BRIEF,
-    CROWD,
-    FEW,
-    LULL_MS,
     MAX_ALONE,
-    MAX_EVENTS,
     MIN_ALONE,
     MIN_STREAK,
     SOON,
@@ -45,23 +41,14 @@ class Client:
                 return []
         else:
             self.sleeps += 1
-            if timeout_ms and self.now + timeout_ms / 1000 < due:
-                self.now += timeout_ms / 1000
-                return []
             self.now = max(self.now, due)
         self.answered = self.now
         return [CALL] * self.calls
 
 
 def served(client: Client, calls: int, *, processors: int = 2) -> Client:
-    receive(receiver_of(client, processors=processors), client, calls)
+    receive(AdaptiveReceiver(processors=processors, clock=lambda: client.now), client, calls)
     return client
-
-
-def receiver_of(client: Client, crowds: list[bool] | None = None, *, processors: int = 2) -> AdaptiveReceiver:
-    """A receiver that lists when a crowd comes and goes."""
-    on_crowd = [].append if crowds is None else crowds.append
-    return AdaptiveReceiver(on_crowd, processors=processors, clock=lambda: client.now)
 
 
 def receive(receiver: AdaptiveReceiver, client: Client, calls: int) -> None:
@@ -94,7 +81,7 @@ def test_the_receiver_reports_the_end(spinning):
         def recv_batch_details(self, _max_events: int, _timeout_ms: int | None = None, /) -> None:
             return None
 
-    receiver = receiver_of(Client(pause=0))
+    receiver = AdaptiveReceiver(processors=2, clock=lambda: 0.0)
     if spinning:
         for _ in range(MIN_STREAK):
             receiver.receive(Client(pause=0))
@@ -106,7 +93,7 @@ class Lone:
 
     def __init__(self, pause: float = SPIN / 2) -> None:
         self.client = Client(pause=pause)
-        self.receiver = receiver_of(self.client)
+        self.receiver = AdaptiveReceiver(processors=2, clock=lambda: self.client.now)
         self.waiting: list[Event] = []
 
     def call(self, calls: int = 1) -> None:
@@ -176,58 +163,3 @@ def test_each_disturbance_doubles_the_calls_until_the_next_attempt_and_each_succ
         lone.write()
     lone.write(BRIEF)
     assert lone.calls_until_alone() == 2 * MIN_ALONE
-
-
-class Crowd:
-    """Clients whose calls come in batches, on a simulated clock."""
-
-    def __init__(self, calls: int) -> None:
-        self.client = Client(pause=SOON, calls=calls)
-        self.told: list[bool] = []
-        """What the receiver has told: that a crowd has come, or gone."""
-        self.receiver = receiver_of(self.client, self.told)
-
-    def batches(self, number: int) -> None:
-        receive(self.receiver, self.client, number)
-
-
-def test_a_crowd_has_come_after_enough_calls_beyond_the_few():
-    crowd = Crowd(MAX_EVENTS)
-    enough = -(-CROWD // (MAX_EVENTS - FEW))
-    crowd.batches(enough - 1)
-    assert crowd.told == []
-    crowd.batches(1)
-    assert crowd.told == [True]
-    crowd.batches(100)
-    assert crowd.told == [True]
-
-
-def test_few_calls_at_a_time_are_never_a_crowd():
-    crowd = Crowd(FEW)
-    crowd.batches(100 * CROWD)
-    assert crowd.told == []
-
-
-def test_a_crowd_has_gone_when_calls_come_alone():
-    crowd = Crowd(MAX_EVENTS)
-    crowd.batches(CROWD)
-    crowd.client.calls = 1
-    crowd.batches(-(-CROWD // (FEW - 1)))
-    assert crowd.told == [True, False]
-
-
-def test_a_crowd_has_gone_after_a_lull_before_the_next_call():
-    crowd = Crowd(MAX_EVENTS)
-    crowd.batches(CROWD)
-    crowd.client.pause = 2 * LULL_MS / 1000
-    crowd.batches(1)
-    assert crowd.told == [True, False]
-
-
-def test_a_lone_batch_is_no_crowd():
-    crowd = Crowd(MAX_EVENTS)
-    crowd.client.pause = 2 * LULL_MS / 1000
-    crowd.batches(1)
-    crowd.client.calls = 1
-    crowd.batches(100)
-    assert crowd.told == []

@@ -1,4 +1,4 @@
-"""`AdaptiveReceiver`: receives calls, polls for the next one if that is expected soon, and notices crowds."""
+"""`AdaptiveReceiver`: receives calls, and polls for the next one if that is expected soon."""
 
 from __future__ import annotations
 
@@ -21,12 +21,6 @@ MIN_ALONE: Final = 16
 """Calls in a row that must come alone before a write may run in the thread that receives."""
 MAX_ALONE: Final = 1024
 """The same, if that has disturbed other calls each time."""
-FEW: Final = 3
-"""Calls received together that are no crowd yet."""
-CROWD: Final = 64
-"""Calls beyond the few that make a crowd. Each time that fewer come, what is missing is subtracted."""
-LULL_MS: Final = 10
-"""Milliseconds without a call after which a crowd has gone."""
 
 CallDetails: TypeAlias = tuple[tuple[tuple[str, str | bytes], ...], str, float | None]
 """Metadata and peer of a call, and the seconds until its deadline."""
@@ -48,29 +42,16 @@ class AdaptiveReceiver:
     answer, the thread polls for a moment before it sleeps, as threads of Go's scheduler do; each poll releases the
     interpreter's lock. With several such clients polling gains nothing: their next call has arrived already, or
     the processors are busy with them.
-
-    Calls come in a crowd where clients call so much side by side that several calls arrive at a time.
     """
 
-    def __init__(
-        self,
-        on_crowd: Callable[[bool], object],
-        *,
-        processors: int | None = None,
-        clock: Callable[[], float] = time.perf_counter,
-    ) -> None:
+    def __init__(self, *, processors: int | None = None, clock: Callable[[], float] = time.perf_counter) -> None:
         """Create a receiver.
 
         Args:
-            on_crowd: Called with True when a crowd has come, with False when it has gone.
             processors: Processors of the machine: with one it never polls. None for those that this process may
                 use.
             clock: Returns seconds.
         """
-        self._on_crowd = on_crowd
-        self._beyond_few = 0
-        """Calls beyond the few, `CROWD` at most."""
-        self._is_crowded = False
         self._may_poll = (len(os.sched_getaffinity(0)) if processors is None else processors) > 1
         self._clock = clock
         self._streak = 0
@@ -94,13 +75,8 @@ class AdaptiveReceiver:
                 events = front.recv_batch_details(MAX_EVENTS, 0)
             if events == []:
                 self._streak = 0
-        if events == [] and self._is_crowded:
-            events = front.recv_batch_details(MAX_EVENTS, LULL_MS)
-            if events == []:
-                self._count_beyond_few(-CROWD)
         if events == []:
             events = front.recv_batch_details(MAX_EVENTS)
-        self._count_beyond_few(len(events or ()) - FEW)
         alone = events is not None and len(events) == 1
         self._streak = self._streak + 1 if alone and self._clock() - began < SOON else 0
         if alone:
@@ -127,11 +103,3 @@ class AdaptiveReceiver:
         """Record that other calls had to wait for a call, or would have had to."""
         self._min_alone = min(self._min_alone * 2, MAX_ALONE)
         self._alone = -self._min_alone
-
-    def _count_beyond_few(self, calls: int) -> None:
-        """Count calls beyond the few, and report when a crowd has come or gone."""
-        self._beyond_few = min(max(self._beyond_few + calls, 0), CROWD)
-        is_crowded = self._beyond_few > 0 if self._is_crowded else self._beyond_few == CROWD
-        if is_crowded is not self._is_crowded:
-            self._is_crowded = is_crowded
-            self._on_crowd(is_crowded)

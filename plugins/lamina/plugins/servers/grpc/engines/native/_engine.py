@@ -23,7 +23,6 @@ from lamina.plugins.servers.grpc._routes import routes
 from lamina.plugins.servers.grpc._status import log_unexpected, refusal, status_of
 from lamina.plugins.servers.grpc.engines.native._adaptive_receiver import AdaptiveReceiver, CallDetails, Event
 from lamina.plugins.servers.grpc.engines.native._in_flight import Call, InFlight
-from lamina.plugins.servers.grpc.engines.native._io_threads import IoThreads
 from lamina.plugins.servers.grpc.engines.native._memory_guard import MemoryGuard
 from lamina.plugins.servers.grpc.engines.native._queues import FairQueues
 from lamina.plugins.servers.grpc.engines.native._relieved_worker import RelievedWorker
@@ -62,7 +61,7 @@ class NativeEngine:
         self._inline = RelievedWorker("quick call", self._receive, self._begin, limits.quick_workers, self._send)
         self._writes = StepBatcher("storing call", limits.slow_workers + _limits.MAX_QUEUED, limits.slow_workers)
         self._streams = Streams(self._send_message, limits.stalled)
-        self._receiver = AdaptiveReceiver(IoThreads().give_way)
+        self._receiver = AdaptiveReceiver()
         self._new_trace_id = trace_ids()
         self._stopping = False
 
