@@ -13,6 +13,7 @@ import yaml
 
 from tests.support.commands import environment, run
 from tests.support.directories import short_directory
+from tests.support.interop import releases
 from tests.support.processes.hosts import Host
 
 DIRECTORY = Path(__file__).parents[3] / "examples/kubernetes"
@@ -71,3 +72,38 @@ def test_the_cri_plugin_of_containerd_1_finds_the_runtime() -> None:
     runtime = cri["containerd"]["runtimes"][manifest("RuntimeClass")["handler"]]
     assert runtime["runtime_type"] == "io.containerd.runc.v2"
     assert runtime["options"] == {"SystemdCgroup": True}
+
+
+CRI_OF_VERSION_2 = """\
+version = 2
+root = "{0}/root"
+state = "{0}/state"
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "registry.example.com/pause:3"
+[plugins."io.containerd.grpc.v1.cri".registry]
+config_path = "/etc/containerd/certs.d"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+SystemdCgroup = true
+"""
+
+
+@pytest.mark.requires("containerd-forky")
+def test_a_node_of_containerd_2_keeps_its_settings_beside_the_drop_in(tmp_path: Path) -> None:
+    """Its configuration of version 2 is migrated first, as the example says."""
+    containerd = releases.release("forky").programs / "containerd"
+    file = tmp_path / "config.toml"
+    file.write_text(CRI_OF_VERSION_2.format(tmp_path))
+    migrated = run(containerd, "--config", file, "config", "migrate")
+    assert "imports = []" in migrated
+    file.write_text(migrated.replace("imports = []", f'imports = ["{DIRECTORY}/containerd-2.toml"]'))
+    settings = tomllib.loads(run(containerd, "--config", file, "config", "dump"))
+    images, runtime = (settings["plugins"][f"io.containerd.cri.v1.{name}"] for name in ("images", "runtime"))
+    assert images["pinned_images"] == {"sandbox": "registry.example.com/pause:3"}
+    assert images["registry"]["config_path"] == "/etc/containerd/certs.d"
+    assert images["runtime_platforms"]["lamina"]["snapshotter"] == "lamina"
+    runtimes = runtime["containerd"]["runtimes"]
+    assert runtimes["runc"]["options"]["SystemdCgroup"] is True
+    assert runtimes["lamina"]["snapshotter"] == "lamina"
+    assert "lamina" in settings["proxy_plugins"]
