@@ -195,6 +195,8 @@ class LocalSnapshotter(StepwiseSnapshotter, InfoMessages, Versioned):
                 if usage is None:
                     yield BLOCKING
                     usage = self._backend.finish(record)
+                if not isinstance(usage, Usage):
+                    raise TypeError(f"{type(self._backend).__name__} measured {usage!r}, which is no Usage")
                 if is_rebased:
                     self._backend.rebase(record)
                 self._backend.commit(record)

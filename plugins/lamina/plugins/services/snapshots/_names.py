@@ -8,6 +8,7 @@ from lamina.errdefs import InvalidArgument, Unavailable, Unimplemented
 from lamina.images import keyspace_of
 from lamina.plugin import Plugin, Status
 from lamina.plugins.services.snapshots._config import with_own_names
+from lamina.plugins.services.snapshots._wrong_result import wrong_result
 from lamina.snapshots import Snapshotter
 
 
@@ -120,6 +121,7 @@ class Names:
             InvalidArgument: The name is empty or unknown, or the snapshotter does not work.
             Unavailable: The snapshotter does not work yet, and is being retried.
             Unimplemented: The name is an alias or has a keyspace, and the snapshotter has only one.
+            TypeError: The snapshotter returned something else for its keyspace.
         """
         name, keyspace = self.split(name)
         if not name:
@@ -177,8 +179,11 @@ def _refusal(name: str, plugin: Plugin | None, missing: str) -> InvalidArgument 
 
 def _keyspace(plugin: Plugin, keyspace: str, *, alias: bool = False) -> Snapshotter:
     try:
-        return _snapshotter(plugin).keyspace(keyspace)
+        found = _snapshotter(plugin).keyspace(keyspace)
     except Unimplemented as error:
         # In a shared keyspace, the garbage collector of one client would delete the snapshots of others.
         which = f"{keyspace} is an alias of {plugin.id}: " if alias else f"{plugin.id}: "
         raise Unimplemented(f"{which}{error}: use the name {plugin.id}") from error
+    if not hasattr(found, "prepare"):
+        raise wrong_result(plugin.id, found, "a lamina.snapshots.Snapshotter")
+    return found

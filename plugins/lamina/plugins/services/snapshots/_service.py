@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from google.protobuf.message import Message
 
-from lamina import api  # the conversions are looked up in calls, since few starts need them
 from lamina.api import Method, Response, Service, Target, VersionedResponse, encode, names_to_exports
 from lamina.api.messages import snapshots_pb2 as pb
 from lamina.api.messages.empty_pb2 import Empty
 from lamina.context import current
 from lamina.errdefs import InvalidArgument
 from lamina.images import namespace_of
-from lamina.mount import Mount
 from lamina.plugin import Meta
 from lamina.plugins.services.snapshots._adapter import SnapshotterAdapter
 from lamina.plugins.services.snapshots._config import SnapshotsConfig
@@ -128,8 +126,8 @@ class SnapshotsService:
         adapters = self._adapters  # read before `_names`, which `_use` replaces first
         found = adapters.get(name)
         if found is None:
-            found = SnapshotterAdapter(self._names.find(name))
             short, keyspace = self._names.split(name)
+            found = SnapshotterAdapter(self._names.find(name), self._names.id(short))
             if keyspace is not None:  # any number of them may exist
                 current().tags["snapshotter"] = short
                 return self._with_metadata(found, self._names.id(short), keyspace)
@@ -146,19 +144,19 @@ class SnapshotsService:
         return found
 
     def _prepare(self, request: pb.PrepareSnapshotRequest) -> Steps[pb.PrepareSnapshotResponse]:
-        snapshotter = self._find(request.snapshotter).in_steps
-        mounts = yield from snapshotter.prepare_steps(request.key, request.parent, dict(request.labels))
-        return _with_mounts(pb.PrepareSnapshotResponse, mounts)
+        found = self._find(request.snapshotter)
+        mounts = yield from found.in_steps.prepare_steps(request.key, request.parent, dict(request.labels))
+        return found.mounts_in(pb.PrepareSnapshotResponse, mounts)
 
     def _view(self, request: pb.ViewSnapshotRequest) -> Steps[pb.ViewSnapshotResponse]:
-        snapshotter = self._find(request.snapshotter).in_steps
-        mounts = yield from snapshotter.view_steps(request.key, request.parent, dict(request.labels))
-        return _with_mounts(pb.ViewSnapshotResponse, mounts)
+        found = self._find(request.snapshotter)
+        mounts = yield from found.in_steps.view_steps(request.key, request.parent, dict(request.labels))
+        return found.mounts_in(pb.ViewSnapshotResponse, mounts)
 
     def _mounts(self, request: pb.MountsRequest) -> Response:
-        names, snapshotter = self._names_version, self._find(request.snapshotter).versioned
-        mounts, version = snapshotter.versioned_mounts(request.key)
-        return self._versioned(_with_mounts(pb.MountsResponse, mounts), snapshotter, names, version)
+        names, found = self._names_version, self._find(request.snapshotter)
+        mounts, version = found.versioned.versioned_mounts(request.key)
+        return self._versioned(found.mounts_in(pb.MountsResponse, mounts), found.versioned, names, version)
 
     def _commit(self, request: pb.CommitSnapshotRequest) -> Steps[Empty]:
         snapshotter = self._find(request.snapshotter).in_steps
@@ -186,33 +184,25 @@ class SnapshotsService:
         return self._names_version, snapshotter.version()
 
     def _update(self, request: pb.UpdateSnapshotRequest) -> Steps[pb.UpdateSnapshotResponse]:
-        snapshotter = self._find(request.snapshotter).in_steps
+        found = self._find(request.snapshotter)
         if not request.HasField("info"):
             raise InvalidArgument("info argument missing")
         # Only labels can change. The timestamps are not read, since clients may send invalid ones.
         info = Info(name=request.info.name, labels=dict(request.info.labels))
-        updated = yield from snapshotter.update_steps(info, tuple(request.update_mask.paths))
-        return encode(pb.UpdateSnapshotResponse, info=api.info_to_proto(updated))
+        updated = yield from found.in_steps.update_steps(info, tuple(request.update_mask.paths))
+        return encode(pb.UpdateSnapshotResponse, info=found.info_in(updated))
 
     def _list(self, request: pb.ListSnapshotsRequest) -> Iterator[bytes]:
         infos = self._find(request.snapshotter).messages.walk_messages(*request.filters)
         yield from map(b"".join, _chunks(infos))
 
     def _usage(self, request: pb.UsageRequest) -> pb.UsageResponse:
-        return api.usage_to_proto(self._find(request.snapshotter).snapshotter.usage(request.key))
+        found = self._find(request.snapshotter)
+        return found.usage_in(found.snapshotter.usage(request.key))
 
     def _cleanup(self, request: pb.CleanupRequest) -> Empty:
         self._find(request.snapshotter).snapshotter.cleanup()
         return Empty()
-
-
-def _with_mounts(response: type[M], mounts: Iterable[Mount]) -> M:
-    # `mounts_to_proto` would take longer: its messages are copied into the response.
-    fields = [
-        {"type": mount.type, "source": mount.source, "target": mount.target, "options": mount.options}
-        for mount in mounts
-    ]
-    return encode(response, mounts=fields)
 
 
 def _chunks(infos: Iterable[bytes]) -> Iterator[list[bytes]]:
