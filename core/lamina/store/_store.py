@@ -124,7 +124,7 @@ class Store:
     def copy(self) -> Iterator[int]:
         """Make a consistent copy of the store's file in an unnamed temporary file beside it, or in memory.
 
-        Memory is used where the disk is full or read-only, which is when the store may have to be looked at.
+        Memory is used where the disk is full or read-only, since the store may need to be examined then.
 
         Yields:
             Its descriptor, which is closed at the end of the block.
@@ -179,7 +179,7 @@ class Store:
             checksum.put(transaction, UUID, str(uuid.uuid4()).encode())
         elif found < SCHEMA:
             extra = {"path": self.path, "old": found, "new": SCHEMA}
-            _log.info("bringing the metastore to a new schema", extra=extra)
+            _log.info("migrating the metastore to a new schema", extra=extra)
             self._migrate(transaction, found)
         if found < SCHEMA:  # otherwise there is nothing to store
             transaction.put(SCHEMA_KEY, str(SCHEMA).encode())

@@ -23,8 +23,8 @@ _log = logging.getLogger(__name__)
 class SnapshotData:
     """Makes, mounts, measures and discards the data of the snapshots of one data root.
 
-    Exceptions of the backend are raised as `lamina.errdefs` classes, which tell lost data from data of a snapshot
-    removed meanwhile.
+    Exceptions of the backend are raised as `lamina.errdefs` classes, which distinguish lost data from data of a
+    snapshot removed meanwhile.
     """
 
     def __init__(self, backend: Backend, root: DataRoot, store: SnapshotterStore) -> None:
@@ -123,7 +123,7 @@ class SnapshotData:
             raise self._explained(error, record, operation) from error
 
     def _explained(self, error: NotFound | OSError, record: Record, operation: str) -> Error:
-        """Return the error to raise; for missing data, it tells whether the data is lost or was removed."""
+        """Return the error to raise; for missing data, it says whether the data is lost or was removed."""
         named = f"{operation} snapshot {shorten(record.info.name)}"
         if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
             return from_os_error(error, named)
