@@ -83,6 +83,8 @@ class Tidying:
         try:
             if not self._backend.has_data(record) or self._backend.repair(record):
                 return
+            if self._store.record(record.id) is None:  # removed since it was listed
+                return
             if record.info.kind is Kind.COMMITTED and not self._data.can_make_again(record):
                 _log.error("the data of a committed snapshot is lost", extra=named)
                 return
