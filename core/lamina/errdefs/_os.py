@@ -35,6 +35,13 @@ _BY_ERRNO: Final[dict[int, type[Error]]] = {
 }
 
 
+_OF_THE_PATH: Final = frozenset(
+    {
+        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP),
+        *(errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR),
+    }
+)
+"""Errors of which another path may be free."""
 _TRANSIENT: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR, errno.EIO})
 
 
@@ -47,28 +54,31 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(cause, OSError) and cause.errno in _TRANSIENT
 
 
-def from_os_error(error: OSError, operation: str) -> Error:
+def from_os_error(error: OSError, operation: str, elsewhere: str = "") -> Error:
     """Return the error of the class that an errno stands for.
 
     Args:
         error: The error of the system call.
         operation: The operation that failed, in the imperative, to begin the message:
             `create the directories of snapshot 5`.
+        elsewhere: The remedy to append if another path may be free of the error: `set another root_path`.
     """
     cls = _BY_ERRNO.get(error.errno or 0, _classes.Unknown)
     file = None if operation.endswith(str(error.filename)) else error.filename
     parts = (operation, file, error.strerror or error)
-    return cls(": ".join(str(part) for part in parts if part is not None))
+    remedy = f"; {elsewhere}" if elsewhere and error.errno in _OF_THE_PATH else ""
+    return cls(": ".join(str(part) for part in parts if part is not None) + remedy)
 
 
 @contextlib.contextmanager
-def translated(operation: str) -> Iterator[None]:
+def translated(operation: str, elsewhere: str = "") -> Iterator[None]:
     """Convert OSErrors that the block raises with `from_os_error`.
 
     Args:
         operation: See `from_os_error`.
+        elsewhere: See `from_os_error`.
     """
     try:
         yield
     except OSError as error:
-        raise from_os_error(error, operation) from error
+        raise from_os_error(error, operation, elsewhere) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -71,13 +72,12 @@ def temporary_files_in(directory: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _explained(name: str) -> Iterator[None]:
-    remedy = f"run as root, or set another {name}"
     try:
         yield
     except OSError as error:
-        problem = from_os_error(error, f"make the {name} directory")
-        if isinstance(problem, PermissionDenied):
-            raise PermissionDenied(f"{problem}; {remedy}") from error
-        raise problem from error
+        remedy = f"set another {name}"
+        if error.errno in {errno.EACCES, errno.EPERM}:
+            remedy = f"run as root, or {remedy}"
+        raise from_os_error(error, f"make the {name} directory", remedy) from error
     except PermissionDenied as error:
         raise PermissionDenied(f"use the {name} directory: {error}") from None

@@ -65,6 +65,13 @@ def test_check_reports_a_missing_required_plugin(path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("address", ["tcp://localhost:1", "lamina.sock", f"/{'x' * 104}"])
+def test_check_reports_an_address_that_is_no_path_of_a_socket(path: Path, address: str) -> None:
+    path.write_text(f'version = 4\n[plugins."{LISTENER}"]\naddress = "{address}"\n')
+    (line,) = complaints("config", "check", path)
+    assert line.startswith(f"lamina: {path}:3: plugins.\"{LISTENER}\".address: '{address}': ")
+
+
 ALIASES = 'plugins."io.containerd.grpc.v1.snapshots".aliases'
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 
+import pytest
+
 from lamina.config import from_document
 from lamina.host import Host
 from tests.support.processes.daemons import Daemon
@@ -122,6 +124,13 @@ def test_a_root_that_cannot_be_created(workshop: Workshop) -> None:
     # Nobody may make a directory there, root included.
     serving = workshop.serve(SERVER, arguments=("--root", "/sys/lamina"))
     assert_refused(serving, "/sys/lamina", "run as root, or set another root")
+
+
+@pytest.mark.parametrize("name", ["root", "state"])
+def test_a_directory_that_is_a_file(workshop: Workshop, name: str) -> None:
+    (workshop.directory / "file").touch()
+    serving = workshop.serve(SERVER, arguments=(f"--{name}", f"{workshop.directory}/file"))
+    assert_refused(serving, f"make the {name} directory: ", f"file: Not a directory; set another {name}")
 
 
 def test_root_and_state_in_the_same_directory(workshop: Workshop) -> None:

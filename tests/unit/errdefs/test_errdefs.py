@@ -86,6 +86,12 @@ def test_a_failed_system_call_without_a_path_names_operation_and_reason() -> Non
     assert str(from_os_error(OSError(errno.EIO, "Input/output error"), "read")) == "read: Input/output error"
 
 
+@pytest.mark.parametrize(("number", "remedy"), [(errno.ENOTDIR, "; use another"), (errno.ENOSPC, "")])
+def test_another_path_is_a_remedy_for_what_is_wrong_with_the_path_only(number: int, remedy: str) -> None:
+    found = from_os_error(OSError(number, os.strerror(number), "/there"), "make it", "use another")
+    assert str(found) == f"make it: /there: {os.strerror(number)}{remedy}"
+
+
 @pytest.mark.parametrize("raised", [RuntimeError, SystemExit])
 @pytest.mark.parametrize("base", [errdefs.NotFound, ValueError])
 def test_an_error_whose_text_cannot_be_read_still_has_a_message_and_a_status(

@@ -21,7 +21,8 @@ from lamina.errdefs import (
     Unavailable,
 )
 from lamina.fs import Lock
-from lamina.plugins.servers.grpc._listener import MAX_PATH, Listener
+from lamina.plugins.servers.grpc._address import MAX_PATH
+from lamina.plugins.servers.grpc._listener import Listener
 
 
 @attrs.define

@@ -29,7 +29,7 @@ def create_data_root(ic: InitContext[Any], id: str, root_path: str) -> str:  # n
     """
     root = data_root_path(ic.properties[PROPERTY_ROOT_DIR], root_path)
     metastore = ic.get_single(PluginType.METASTORE)
-    with translated("create the data root"):
+    with translated("create the data root", "set another root_path"):
         open_data_root(root, metastore.uuid, id, functools.partial(metastore.has_snapshots, id)).close()
     ic.meta.exports["root"] = root
     ic.meta.platforms.append(host_platform())

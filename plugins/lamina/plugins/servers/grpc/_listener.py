@@ -15,19 +15,17 @@ from lamina.api import Service
 from lamina.errdefs import (
     AlreadyExists,
     FailedPrecondition,
-    InvalidArgument,
     LockHeld,
     Unimplemented,
     from_os_error,
 )
 from lamina.fs import Lock, Trust, open_path, opened
 from lamina.metrics import Metric
+from lamina.plugins.servers.grpc._address import socket_path
 from lamina.plugins.servers.grpc._connections import Connections
 from lamina.plugins.servers.grpc._limits import RETIRE_GRACE
 from lamina.plugins.servers.grpc.engines._protocol import Engine, Extensible
 
-MAX_PATH: Final = 104
-"""Bytes in the path of a socket: containerd's limit, the smallest `sun_path` of the systems that it runs on."""
 _BOUND: Final = "s"
 """Name of the socket before clients may connect. With `~/` before it, it fits into the 107 bytes of Linux."""
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -93,8 +91,7 @@ class Listener:
             PermissionDenied: Another user than the socket's owner could put his own socket there.
             Error: The socket or its directory cannot be made, or not be given to its owner.
         """
-        path = self._path
-        _check(path)
+        path = socket_path(self._path)
         try:
             with contextlib.ExitStack() as undo:
                 directory = self._open_directory(os.path.dirname(path))
@@ -183,16 +180,6 @@ class Listener:
             os.close(directory)
             raise
         return directory
-
-
-def _check(path: str) -> None:
-    if not path.startswith("/") or "\0" in path:
-        raise InvalidArgument(f"address {path!r}: expected the absolute path of a unix socket")
-    length = len(os.fsencode(path))
-    if length > MAX_PATH:
-        raise InvalidArgument(
-            f"address {path!r}: the path of a socket can have {MAX_PATH} bytes, and this one has {length}"
-        )
 
 
 def _lock(path: str, directory: int) -> Lock:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import attrs
 
-from lamina.errdefs import Unimplemented
+from lamina.errdefs import InvalidArgument, Unimplemented
 from lamina.plugin import (
     PROPERTY_GRPC_ADDRESS,
     Contract,
@@ -50,11 +50,21 @@ _SIZE: Final = between(0, 2**31 - 1)
 _WORKERS: Final = between(1, 1024)
 
 
+def _check_address(_: object, __: attrs.Attribute[str], address: str) -> None:
+    if address:
+        from lamina.plugins.servers.grpc._address import socket_path
+
+        try:
+            socket_path(address)
+        except InvalidArgument as error:
+            raise ValueError(str(error)) from error
+
+
 @attrs.frozen(eq=False, repr=False)
 class ListenerConfig:
     """The socket on which the host answers."""
 
-    address: str = ""
+    address: str = attrs.field(default="", validator=_check_address)
     """Path of the socket; empty for `lamina.sock` in the state directory of the host."""
     uid: int = attrs.field(default=-1, validator=_ID)
     """Owner of the socket; -1 for the user of the host."""
