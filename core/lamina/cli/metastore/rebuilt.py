@@ -68,8 +68,8 @@ def rebuilt_lines(rebuilt: Rebuilt, metastore: str, *, dry_run: bool) -> Iterato
         since = " made or changed since the backup" if rebuilt.backup else ""
         lost = f"names of images, labels of blobs and leases{since}"
         yield (
-            f"not restored {lost}: import or pull the images again before a collection (lamina images prune), "
-            "which removes what only a lost name, label or lease kept"
+            f"not restored {lost}: import or pull the images again, then run lamina images prune, which removes "
+            "what is not needed; nothing is collected in intervals before"
         )
     for restored in merged.restored:
         if _is_incomplete(restored):

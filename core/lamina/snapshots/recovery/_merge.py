@@ -72,6 +72,10 @@ class Merged:
         """Return a copy with the highest identifier that a failed sync may have damaged, by snapshotter."""
         return attrs.evolve(self, contents=attrs.evolve(self.contents, failed_syncs=last_ids))
 
+    def with_losses(self, since: str) -> Self:
+        """Return a copy that says since when entries of other owners may be lost; "": none are."""
+        return attrs.evolve(self, contents=attrs.evolve(self.contents, losses=since))
+
 
 RESERVE = 1024
 """The number of identifiers to skip: some may have been reserved without a trace."""

@@ -131,7 +131,7 @@ def _combine(
     merged = merge(chosen, _own_contents(before, roots, used, chosen), used, current)
     known = _current(present, used) if present.uuid == chosen and not present.salvaged else ()
     failed_syncs = find_failed_syncs(merged, used, (before, present), known)
-    merged = merged.with_failed_syncs(failed_syncs.last_ids)
+    merged = merged.with_failed_syncs(failed_syncs.last_ids).with_losses(_losses(before, backup))
     unmarked = [one for one in used.values() if one.uuid != chosen and (one.data or one.records)]
     return Rebuilt(
         merged,
@@ -226,9 +226,20 @@ def _by_id(contents: Contents) -> dict[tuple[str, int], tuple[str, Record]]:
     return {(one.snapshotter, one.record.id): (one.keyspace, one.record) for one in contents.snapshots}
 
 
+def _losses(before: Contents, backup: str) -> str:
+    """Return since when names of images, labels of blobs and leases may be lost; "" if none are."""
+    if backup or before.problems or before.salvaged:
+        return _now()
+    return before.losses
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+
+
 def _aside_name(backup: str, before: Contents) -> str:
     reason = "before-restore" if backup else "damaged" if before.problems else "before-rebuild"
-    return f"{DATA}.{reason}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+    return f"{DATA}.{reason}-{_now()}"
 
 
 def _replace(directory: str, contents: Contents, aside: str) -> str:
@@ -260,8 +271,8 @@ def _unlink(path: str) -> None:
 def _verify(path: str, contents: Contents) -> None:
     """Check that a file holds the contents written to it."""
     written = read_file(path)
-    others = (written.counters, written.failed_syncs, written.tables)
-    expected = (dict(contents.counters), dict(contents.failed_syncs), dict(contents.tables))
+    others = (written.counters, written.failed_syncs, written.tables, written.losses)
+    expected = (dict(contents.counters), dict(contents.failed_syncs), dict(contents.tables), contents.losses)
     if written.problems or _changes(written, contents) or others != expected:
         problem = written.problems[0] if written.problems else "it differs from the data written"
         raise DataLoss(f"{path} was written wrongly, and was not used: {problem}: is the disk failing?")

@@ -48,6 +48,9 @@ class Contents:
     """The entries of other owners than snapshots, by database key."""
     salvaged: str = ""
     """The time at which the metastore was salvaged from a damaged file; "" if it was not."""
+    losses: str = ""
+    """The time of a rebuild that may have lost entries of other owners; "" if there was none, or that was accepted
+    since (`MetaStore.accept_losses`)."""
 
     def entries_by_owner(self) -> Mapping[str, int]:
         """Return the number of entries of each other owner."""
@@ -108,7 +111,8 @@ class _Reading:
         general = dict(self._of(b"m"))
         uuid, salvaged = _text(general.get(layout.UUID, b"")), _text(general.get(layout.SALVAGED, b""))
         tables = {key: value for key, value in self._of(TABLE) if owner_of(key)}
-        return Contents(uuid, counters, snapshots, failed, tuple(self.problems), tables, salvaged)
+        losses = _text(general.get(layout.LOSSES, b""))
+        return Contents(uuid, counters, snapshots, failed, tuple(self.problems), tables, salvaged, losses)
 
     def _of(self, kind: bytes) -> Iterable[tuple[bytes, bytes]]:
         return self.entries.get(kind, {}).items()

@@ -37,6 +37,9 @@ UNKNOWN_ID: Final = 1 << 40
 """The next identifier of a snapshotter whose counter was lost."""
 SALVAGED: Final = b"msalvaged"
 """Present if the store was salvaged from a damaged one; the value is the time (UTC)."""
+LOSSES: Final = b"mlosses"
+"""Present if a rebuild may have lost entries of other owners than snapshots, and that was not accepted since; the
+value is the time (UTC)."""
 
 NUMBER: Final = struct.Struct(">I")
 IDENTIFIER: Final = struct.Struct(">Q")

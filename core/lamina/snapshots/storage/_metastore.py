@@ -6,8 +6,10 @@ import functools
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
+from lamina.errdefs import DataLoss
 from lamina.metrics import Metric, MetricKind
 from lamina.snapshots._contract import Info
+from lamina.snapshots.storage import _layout as layout
 from lamina.snapshots.storage._agreement import check_not_salvaged
 from lamina.snapshots.storage._record import decode
 from lamina.snapshots.storage._schema import migrate
@@ -15,6 +17,7 @@ from lamina.snapshots.storage._snapshot_counter import SnapshotCounter
 from lamina.snapshots.storage._snapshotter_store import SnapshotterStore, check_name, has_snapshots
 from lamina.snapshots.storage._table import Table, keyspace_names
 from lamina.store import Store
+from lamina.store import _checksum as checksum
 from lamina.store._environment import Transaction
 
 
@@ -54,6 +57,31 @@ class MetaStore(Store):
             Unavailable: The store is closed.
         """
         return has_snapshots(self._environment, name)
+
+    def check_losses(self) -> None:
+        """Check that no rebuild may have lost entries of other owners, or that this was accepted.
+
+        Raises:
+            DataLoss: One may have.
+            Unavailable: The store is closed.
+        """
+        since = self._environment.read(lambda transaction: checksum.get(transaction, layout.LOSSES))
+        if since is not None:
+            raise DataLoss(
+                f"the rebuild of the metastore at {since.decode()} may have lost names of images, labels of blobs "
+                "and leases: import or pull the images again, then run `lamina images prune`, which removes what "
+                "is not needed"
+            )
+
+    def accept_losses(self) -> None:
+        """Forget that a rebuild may have lost entries of other owners.
+
+        Raises:
+            ResourceExhausted, ReadOnly: The store is not writable.
+            Unavailable: The store is closed.
+        """
+        if self._environment.read(lambda transaction: transaction.get(layout.LOSSES)) is not None:
+            self._environment.write(lambda transaction: transaction.delete(layout.LOSSES))
 
     def keyspaces(self) -> Sequence[tuple[str, str]]:
         """Return the plugin id and the keyspace for all keyspaces that have or had snapshots.

@@ -64,6 +64,8 @@ def _entries(contents: Contents) -> Iterator[tuple[bytes, bytes]]:
     yield layout.COUNTER, str(len(numbers) + len(keyspace_numbers)).encode()
     if contents.salvaged:
         yield layout.SALVAGED, contents.salvaged.encode()
+    if contents.losses:
+        yield layout.LOSSES, contents.losses.encode()
     for name, number in numbers.items():
         counters = contents.counters.get(name, Counters())
         counted = layout.SNAPSHOTTER.pack(number, counters.next_id, counters.generation)

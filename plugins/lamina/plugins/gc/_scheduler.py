@@ -25,14 +25,24 @@ _log = logging.getLogger(__name__)
 class Scheduler(GarbageCollector):
     """Runs a collector for its callers and, with an interval, by itself; logs and counts what each run removes."""
 
-    def __init__(self, collector: Callable[[], Collector], config: SchedulerConfig) -> None:
+    def __init__(
+        self,
+        collector: Callable[[], Collector],
+        config: SchedulerConfig,
+        check: Callable[[], object] = lambda: None,
+        accept: Callable[[], object] = lambda: None,
+    ) -> None:
         """Start collecting, if the configuration has an interval.
 
         Args:
             collector: Returns the collector. Called when there is something to do, since most starts need none.
             config: See `SchedulerConfig`.
+            check: Raises if what is needed may be unknown, so that only a caller may collect.
+            accept: Called when a caller has collected everything: the next check passes.
         """
         self._new_collector = collector
+        self._check = check
+        self._accept = accept
         self._grace = config.grace
         self._numbers = Numbers()
         self._changed = threading.Condition()
@@ -55,6 +65,11 @@ class Scheduler(GarbageCollector):
 
     def collect(self, *, dry_run: bool = False, content_only: bool = False) -> Iterator[Removed]:
         """Remove everything to which nothing refers, until the current call ends."""
+        yield from self._collect(dry_run=dry_run, content_only=content_only)
+        if not dry_run and not content_only:
+            self._accept()
+
+    def _collect(self, *, dry_run: bool = False, content_only: bool = False) -> Iterator[Removed]:
         run, collector = Run(), self._collector
         try:
             for removed in collector.collect(dry_run=dry_run, content_only=content_only):
@@ -106,7 +121,8 @@ class Scheduler(GarbageCollector):
         with use(self._context):
             while self._wait():
                 try:
-                    for _ in self.collect():
+                    self._check()
+                    for _ in self._collect():
                         pass
                 except Canceled:
                     return

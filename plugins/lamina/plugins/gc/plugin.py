@@ -66,7 +66,7 @@ def init_scheduler(ic: InitContext[SchedulerConfig]) -> Scheduler:
             check=metastore.check_complete,
         )
 
-    return Scheduler(collector, ic.config)
+    return Scheduler(collector, ic.config, check=metastore.check_losses, accept=metastore.accept_losses)
 
 
 def init_service(ic: InitContext[None]) -> Service:
