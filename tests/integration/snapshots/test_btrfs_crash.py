@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import pytest
 from lamina.mount import temporary_mount
 from lamina.snapshots import Kind
 from lamina.snapshots.local import LocalSnapshotter
+from lamina.steps import BLOCKING
 from tests.support.directories import CHECKOUT
 from tests.support.snapshotters.btrfs import layer, mounted_btrfs, open_btrfs, run, subvolumes
 from tests.support.waiting import wait_until
@@ -119,20 +122,12 @@ def mountpoint(tmp_path: Path) -> Iterator[Path]:
         yield path
 
 
-def settled(mountpoint: Path, expected: set[str], *, interrupted: bool = False) -> None:
-    """Wait until exactly these subvolumes exist below `snapshots/`, and no others except in quarantine.
-
-    Args:
-        mountpoint: The btrfs.
-        expected: The paths.
-        interrupted: A commit may have been interrupted: the copy that it made of an active snapshot stays until
-            the next commit or removal.
-    """
+def settled(mountpoint: Path, expected: set[str]) -> None:
+    """Wait until exactly these subvolumes exist below `snapshots/`, and no others except in quarantine."""
     paths = {f"root/snapshots/{path}" for path in expected}
-    copies = {path.replace("/active", "/committed") for path in paths} - paths if interrupted else set()
 
     def found() -> set[str]:
-        return {path for path in subvolumes(mountpoint) if not path.startswith("root/quarantine/")} - copies
+        return {path for path in subvolumes(mountpoint) if not path.startswith("root/quarantine/")}
 
     wait_until(lambda: found() == paths, 60, f"subvolumes are {paths}")
 
@@ -149,6 +144,48 @@ def test_a_crash_before_the_commit_is_durable_leaves_the_snapshot_active(mountpo
         assert content(btrfs, "c") == "late"
         assert btrfs.usage("c") == usage
         settled(mountpoint, {"1/active", "2/committed"})
+
+
+def test_the_copy_of_a_commit_that_was_interrupted_is_deleted_at_the_next_start(
+    mountpoint: Path, tmp_path: Path
+) -> None:
+    die_at("before the commit is durable", tmp_path)
+    with open_btrfs(tmp_path) as btrfs:
+        settled(mountpoint, {"1/active", "2/active"})
+        btrfs.commit("c", "a")
+        assert content(btrfs, "c") == "early"
+
+
+def test_the_copy_of_a_commit_stays_if_a_recovery_record_says_that_it_was_complete(
+    mountpoint: Path, tmp_path: Path
+) -> None:
+    """An older metastore was put in its place. The next rebuild makes the snapshot a committed one again."""
+    shutil.copytree(tmp_path / "metastore", tmp_path / "older")
+    with open_btrfs(tmp_path) as btrfs:
+        btrfs.commit("c", "a")
+    data = mountpoint / "root/snapshots/2"
+    run("btrfs", "subvolume", "snapshot", data / "committed", data / "active")  # as if killed before its deletion
+    shutil.rmtree(tmp_path / "metastore")
+    (tmp_path / "older").rename(tmp_path / "metastore")
+    owner, _, _ = (mountpoint / "root/uuid").read_text().partition(" ")
+    (mountpoint / "root/uuid").write_text(f"{owner} 0\n")  # else it is refused
+    with open_btrfs(tmp_path) as btrfs:
+        btrfs._tidying().tidy_up()
+        assert "root/snapshots/2/committed" in subvolumes(mountpoint)
+
+
+def test_no_commit_is_undone_that_begins_meanwhile(mountpoint: Path, tmp_path: Path) -> None:
+    die_at("before the commit is durable", tmp_path)
+    with open_btrfs(tmp_path) as btrfs:
+        steps = btrfs.commit_steps("c", "a")
+        while next(steps) is BLOCKING:  # until the copy is made, and the record is to be stored
+            pass
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            tidying = pool.submit(btrfs._tidying().tidy_up)
+            wait_until(lambda: btrfs._commits._entries[btrfs._keyspace.name, "a"].users >= 2, 60, "it waits")
+            assert "root/snapshots/2/committed" in subvolumes(mountpoint)
+            steps.close()
+            tidying.result(60)
 
 
 def test_a_crash_before_the_active_subvolume_is_deleted_leaves_the_snapshot_committed(
@@ -235,7 +272,7 @@ def test_acknowledged_calls_survive_a_kill_at_any_time(mountpoint: Path, tmp_pat
             for name in committed:
                 assert content(btrfs, name) == name
             ids = {f"{btrfs._keyspace.get(info.name).id}/{info.kind.name.lower()}" for info in infos}
-            settled(mountpoint, ids, interrupted=True)
+            settled(mountpoint, ids)
 
 
 @pytest.mark.parametrize("parent", ["", "c"])

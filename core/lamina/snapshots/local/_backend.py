@@ -156,6 +156,12 @@ class Backend(abc.ABC):
         between. Failures are logged; the snapshot stays committed.
         """
 
+    def undo_commit(self, record: Record) -> None:  # noqa: B027 - few backends need it
+        """Discard data that `commit` made for a commit that was interrupted.
+
+        Called for every active snapshot at the next start, unless it is being committed. Failures are logged.
+        """
+
     def labels(self, id_: int) -> Mapping[str, str]:
         """Return labels to show with a snapshot, which are neither stored nor seen by filters."""
         return {}

@@ -114,6 +114,15 @@ class SnapshotData:
                 extra={"id": record.id},
             )
 
+    def undo_commit(self, record: Record) -> None:
+        """Discard data that an interrupted commit of an active snapshot made."""
+        try:
+            self._backend.undo_commit(record)
+        except (Error, OSError) as error:
+            _log.warning(
+                "could not discard the data of an interrupted commit", exc_info=error, extra={"id": record.id}
+            )
+
     @contextlib.contextmanager
     def _using(self, record: Record, operation: str) -> Iterator[None]:
         """Raise errors of an operation on the data of a snapshot as lamina's."""

@@ -267,4 +267,4 @@ class LocalSnapshotter(StepwiseSnapshotter, InfoMessages, Versioned):
         return with_labels(message, extra) if extra else message
 
     def _tidying(self) -> Tidying:
-        return Tidying(self._backend, self._root, self._store, self._data)
+        return Tidying(self._backend, self._root, self._store, self._data, self._commits)

@@ -6,7 +6,7 @@ import logging
 import os
 from typing import Final
 
-from lamina.context import current
+from lamina.context import KeyedLock, current
 from lamina.errdefs import Canceled, DeadlineExceeded, Error, HasChildren, ReadOnly, ResourceExhausted
 from lamina.snapshots._contract import Kind
 from lamina.snapshots.local._backend import Backend
@@ -25,7 +25,9 @@ BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
 class Tidying:
     """Repairs the existing snapshots of a data root at a start."""
 
-    def __init__(self, backend: Backend, root: DataRoot, store: SnapshotterStore, data: SnapshotData) -> None:
+    def __init__(
+        self, backend: Backend, root: DataRoot, store: SnapshotterStore, data: SnapshotData, commits: KeyedLock
+    ) -> None:
         """Repair nothing yet.
 
         Args:
@@ -33,11 +35,13 @@ class Tidying:
             root: The data root.
             store: The records of the snapshots.
             data: Makes data again.
+            commits: Held while a snapshot is being committed, by its keyspace and key.
         """
         self._backend = backend
         self._root = root
         self._store = store
         self._data = data
+        self._commits = commits
 
     def restore(self) -> None:
         """Make again the directories that a crash of the machine lost, because they had not been synced.
@@ -123,6 +127,18 @@ class Tidying:
             self._write_recovery_record(record)
         if record.info.kind is Kind.COMMITTED:
             self._data.give_up_active(record)
+        elif record.info.kind is Kind.ACTIVE:
+            self._undo_commit(record)
+
+    def _undo_commit(self, record: Record) -> None:
+        """Undo what was done of an interrupted commit, unless a recovery record says that it was complete."""
+        found = self._store.record(record.id)
+        if found is None or not self._root.agrees or self._root.records.knows_later(record):
+            return
+        with self._commits.hold((found[0], record.info.name)):
+            found = self._store.record(record.id)  # it may have been committed while this waited
+            if found is not None and found[1].info.kind is Kind.ACTIVE:
+                self._data.undo_commit(found[1])
 
     def _write_recovery_record(self, record: Record) -> None:
         if self._root.records.knows_later(record):

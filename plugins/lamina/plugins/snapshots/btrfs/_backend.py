@@ -143,6 +143,11 @@ class BtrfsBackend(Backend):
         if self._is_committed(record):
             self._destroy(self.path(record.id), ACTIVE)
 
+    def undo_commit(self, record: Record) -> None:
+        """Delete the `committed` subvolume, unless it is all that is left of the data."""
+        if os.path.lexists(self._subvolume_path(record.id, ACTIVE)):
+            self._destroy(self.path(record.id), COMMITTED)
+
     def destroy(self, path: str) -> None:
         """Delete the subvolumes of a removed snapshot, with all nested ones."""
         for name in (ACTIVE, VIEW, COMMITTED):
