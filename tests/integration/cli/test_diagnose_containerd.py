@@ -140,14 +140,35 @@ def test_a_file_that_cannot_be_read_is_named_with_the_reason(host: Host, text: s
 
 
 @contextlib.contextmanager
-def process_named_containerd(directory: Path) -> Iterator[Path]:
-    """Run a program of that name until the end of the block; yield the file that its command line names."""
+def process_named_containerd(directory: Path, *, there: str | None = None) -> Iterator[Path]:
+    """Run a program of that name until the end of the block; yield the file that its command line names.
+
+    Args:
+        directory: Where it runs.
+        there: The content of that file for the program alone, which has mounts of its own then.
+    """
     program = directory / "containerd"
     program.write_text("#!/bin/sh\nread line\n")
     program.chmod(0o755)
-    with subprocess.Popen((program, "--config", "config.toml"), cwd=directory, stdin=subprocess.PIPE) as process:
+    command = [program, "--config", "config.toml"]
+    if there is not None:
+        (directory / "there").write_text(there)
+        (directory / "config.toml").touch()
+        script = f'mount --bind there {directory}/config.toml && exec "$@"'
+        command = ["unshare", "--mount", "sh", "-ec", script, "sh", *command]
+    with subprocess.Popen(command, cwd=directory, stdin=subprocess.PIPE) as process:
         try:
             wait_until(lambda: process.pid in processes_named("containerd"), 10, "the program runs")
             yield directory / "config.toml"
         finally:
             process.kill()
+
+
+def test_the_file_of_a_containerd_with_other_mounts_is_read_there(host: Host) -> None:
+    """Also if there is one at the same path here."""
+    there = TABLE.format("nothing", host.address, [])
+    with short_directory() as directory, process_named_containerd(directory, there=there) as file:
+        file.write_text(TABLE.format("lamina", host.address, []))
+        every = diagnose("-c", host.directory / "config.toml").of("containerd", "table nothing")
+    (found,) = (one for one in every if str(directory) in one["Found"])
+    assert found["Found"].startswith("/proc/")

@@ -75,8 +75,16 @@ def _started(pid: int) -> _Place:
         return _Place(CONFIG)
     file = os.path.join(directory, _option(arguments, _CONFIG_OPTIONS) or CONFIG)
     address = _option(arguments, _ADDRESS_OPTIONS)
-    root = "" if os.path.lexists(file) else f"/proc/{pid}/root"
+    root = "" if _is_visible(file, f"/proc/{pid}/root") else f"/proc/{pid}/root"
     return _Place(root + file, root, address, runs=True)
+
+
+def _is_visible(file: str, root: str) -> bool:
+    """Return whether a path leads this process to the same file as one with another root directory."""
+    try:
+        return os.path.samefile(file, root + file)
+    except OSError:
+        return os.path.lexists(file)
 
 
 def _option(arguments: Sequence[str], names: frozenset[str]) -> str:
