@@ -11,7 +11,7 @@ from typing import Final
 from lamina.api import names_from_exports
 from lamina.client import Client, RemotePlugin
 from lamina.config import GRPC_SERVER, HostConfig
-from lamina.diagnosis import AS_ROOT, directory, kernel, kernel_log, lock, privileges
+from lamina.diagnosis import AS_ROOT, directory, kernel, kernel_log, lock, privileges, user_name
 from lamina.diagnosis.host import _plugins as plugins
 from lamina.diagnosis.host._containerd import containerd
 from lamina.diagnosis.host._files import configuration
@@ -61,7 +61,9 @@ def _areas(key: str, name: str, host: ConfiguredHost, probe: HostProbe) -> Itera
     yield "kernel", kernel()
     yield "kernel log", kernel_log()  # before any trial, which would log messages too
     yield "privileges", privileges(probe.pid)
-    if not host.is_known:
+    if foreign := of_another_user(probe):
+        yield "directories", [foreign]
+    elif not host.is_known:
         yield "directories", [unknown_place(host)]
     elif host.config is not None:
         yield "directories", _directories(host, host.config.host, probe.pid)
@@ -105,6 +107,15 @@ def another_host(host: ConfiguredHost) -> Iterator[Finding]:
             f"{host.config.host.root}, as given",
             f"to check the host that answers, give only its address: -a {shlex.quote(host.address)}",
         )
+
+
+def of_another_user(probe: HostProbe) -> Finding | None:
+    """Return a finding if root asks about another user's host: root would call the owners of its files wrong."""
+    if not probe.uid or os.geteuid() != 0:
+        return None
+    user = user_name(probe.uid)
+    found = f"the host runs as {user}, and its files may belong to that user, unlike those of root's hosts"
+    return Finding.unknown("owners", found, f"run the same command as that user: sudo -u {shlex.quote(user)}")
 
 
 def unknown_place(host: ConfiguredHost) -> Finding:

@@ -12,11 +12,11 @@ from typing import Final
 import attrs
 
 from lamina.client import Client
-from lamina.diagnosis.host.areas import another_host
+from lamina.diagnosis.host.areas import another_host, of_another_user
 from lamina.diagnosis.host.configured import ConfiguredHost
 from lamina.diagnosis.host.probe import HostProbe, probe_host
 from lamina.diagnosis.integrity import Evidence, examine, gather
-from lamina.errdefs import NotFound
+from lamina.errdefs import FailedPrecondition, NotFound
 from lamina.fs import Lock
 from lamina.plugin import Finding, Verdict
 from lamina.snapshots.local import layout
@@ -47,6 +47,8 @@ def examination(host: ConfiguredHost, watch: Watch) -> Iterator[Examination]:
         Error: The data cannot be examined: another process uses it, or its directories are unknown.
     """
     probe = probe_host(host.address, host.command("serve", overridden=True))
+    if foreign := of_another_user(probe):
+        raise FailedPrecondition(f"examine the host's data: {foreign.found}: {foreign.remedy}")
     host = host.of_host(probe.plugins)
     places = host.places("examine the host's data")
     found = [("host", finding) for finding in _of_host(host, probe)]

@@ -36,6 +36,8 @@ class HostProbe:
     """Its process, even if this user may not connect to it; None if none is visible."""
     answers: bool = False
     """True if it answers calls."""
+    uid: int | None = None
+    """The user as which it runs, if it answers."""
     plugins: tuple[RemotePlugin, ...] = ()
 
 
@@ -61,10 +63,11 @@ def probe_host(address: str, start: str) -> HostProbe:
     except OSError as error:
         remedy = f"find out who uses it: ss -xlp | grep {shlex.quote(address)}"
         return HostProbe((Finding.problem(_CHECK, f"{address}: {error.strerror or error}", remedy),))
-    return _ask(address, _CREDENTIALS.unpack(credentials)[0], start)
+    pid, uid, _ = _CREDENTIALS.unpack(credentials)
+    return _ask(address, pid, uid, start)
 
 
-def _ask(address: str, pid: int, start: str) -> HostProbe:
+def _ask(address: str, pid: int, uid: int, start: str) -> HostProbe:
     """Call the listening process. A pid of 0 is outside of this pid namespace."""
     who = process(pid) if pid else None
     served = f"{address} ({ownership(os.lstat(address))}) is served by {who or 'a process not visible from here'}"
@@ -81,7 +84,7 @@ def _ask(address: str, pid: int, start: str) -> HostProbe:
     except Error as error:
         findings.append(Finding.problem("health", f"it does not answer like a host: {error}", remedy))
         return HostProbe(tuple(findings), pid or None)
-    return HostProbe(tuple(findings), pid or None, True, plugins)
+    return HostProbe(tuple(findings), pid or None, True, uid, plugins)
 
 
 def _restart(host: Process, start: str) -> str:
