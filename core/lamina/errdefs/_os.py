@@ -41,7 +41,7 @@ _OF_THE_PATH: Final = frozenset(
         *(errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR),
     }
 )
-"""Errors of which another path may be free."""
+"""Errors that may not occur at another path."""
 _TRANSIENT: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR, errno.EIO})
 
 

@@ -86,7 +86,7 @@ def read_xattr(file: int | str, name: str) -> bytes | None:
 
 
 def remove_xattr(file: int | str, name: str) -> None:
-    """Remove an attribute of a file. One that is not set, or that another process removes, is no error."""
+    """Remove an attribute of a file. One that is not set, or that another process removes, is not an error."""
     try:
         os.removexattr(file, name)
     except OSError as error:

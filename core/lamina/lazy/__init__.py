@@ -57,7 +57,7 @@ def once(make: Callable[[], T]) -> Callable[[], T]:
 
 
 def code_was_replaced() -> bool:
-    """Return whether the files of lamina are others than when this process imported it, as after an upgrade.
+    """Return whether the files of lamina differ from those that this process imported, as after an upgrade.
 
     Another process that imports lamina runs other code then. It takes a few microseconds, because one file stands
     for all: installers replace every file, after they have removed the old ones.
@@ -66,7 +66,7 @@ def code_was_replaced() -> bool:
 
 
 def _own_file() -> tuple[int, int, int] | None:
-    """Return what tells this module's file from another one; None if it is gone, or in an archive."""
+    """Return the identity of this module's file; None if it is gone, or in an archive."""
     try:
         status = os.stat(__file__)
     except OSError:

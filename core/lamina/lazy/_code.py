@@ -39,7 +39,7 @@ def keep_code(packages: Iterable[str], pause: Callable[[], object] = lambda: Non
 
 
 def _path(package: str) -> Sequence[str]:
-    """Return the directories of an imported package; none for a module that is no package."""
+    """Return the directories of an imported package; none for a module that is not a package."""
     path: Sequence[str] = getattr(sys.modules.get(package), "__path__", ())
     return path
 

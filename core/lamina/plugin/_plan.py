@@ -83,7 +83,7 @@ class Plan:
             raise NoInstance(reason)
 
     def missing(self) -> dict[str, str]:
-        """Return why each required plugin that is not installed or not enabled is missing, by URI."""
+        """Return the reason why each missing required plugin is not installed or not enabled, by URI."""
         known, missing = self.known(), {}
         for uri in self.required:
             if uri in self.disabled:

@@ -219,7 +219,7 @@ def _packages(*modules: str) -> dict[str, list[str]]:
 def _verdict(child: subprocess.Popen[str]) -> list[str] | None:
     """Return the problems found by a finished child, which fit in the pipe; None if it failed.
 
-    The code of another version could take what it does not know for damage, so it is not heard.
+    Code of another version could take unknown entries for damage, so its verdict does not count.
     """
     if code_was_replaced():
         _log.warning("the check of the metastore ran other code than this process: lamina was replaced on disk")

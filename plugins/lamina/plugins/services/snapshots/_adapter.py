@@ -41,10 +41,10 @@ class SnapshotterAdapter:
         """Return a response with mounts that the snapshotter returned.
 
         Raises:
-            TypeError: They are none.
+            TypeError: They are not mounts.
         """
         try:
-            # Not of `mounts_to_proto`: messages are copied into the one that they are part of, which takes time.
+            # `mounts_to_proto` would take longer: its messages are copied into the response.
             fields = [
                 {"type": mount.type, "source": mount.source, "target": mount.target, "options": mount.options}
                 for mount in mounts
@@ -57,7 +57,7 @@ class SnapshotterAdapter:
         """Return the message of an info that the snapshotter returned.
 
         Raises:
-            TypeError: It is none.
+            TypeError: It is not an info.
         """
         try:
             return api.info_to_proto(info)
@@ -81,7 +81,7 @@ class SnapshotterAdapter:
         """Return the message of a usage that the snapshotter returned.
 
         Raises:
-            TypeError: It is none.
+            TypeError: It is not a usage.
         """
         try:
             return api.usage_to_proto(usage)

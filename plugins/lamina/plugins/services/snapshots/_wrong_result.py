@@ -1,4 +1,4 @@
-"""Results of snapshotters that are not what their contract says."""
+"""Results of snapshotters that violate their contract."""
 
 from __future__ import annotations
 
