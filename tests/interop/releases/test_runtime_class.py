@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.commands import run
 from tests.support.directories import short_directory
 from tests.support.interop.containerds import Containerd
 from tests.support.interop.cri import Cri
@@ -20,6 +21,13 @@ pytestmark = [
     pytest.mark.requires("cni"),
     pytest.mark.capability("CRI: a RuntimeClass, by the files in `examples/kubernetes`"),
 ]
+
+OWN_CNI = "/opt/own/cni"
+PLACES = """\
+root = "{0}/root"
+state = "{0}/state"
+grpc.address = "{0}/containerd.sock"
+"""
 
 
 @pytest.fixture
@@ -72,3 +80,24 @@ def test_an_image_that_was_pulled_for_other_pods_is_unpacked_for_the_first_of_th
             assert pod.execute(container, "ls", TEMPLATES) == "note\n"
         cri.call("RemoveImage", image={"image": reference})
         wait_until(lambda: not daemon.keys("lamina"), 60, "containerd has collected everything")
+
+
+def test_the_configuration_that_debian_ships_can_be_extended(release: Release, daemon: Host) -> None:
+    """It has version 2 and no table of runc. What it says of CNI stays."""
+    if release.version < (1, 7):
+        pytest.skip(f"containerd {release.upstream} has one snapshotter for all runtimes")
+    shipped = (release.programs.parent / "root/etc/containerd/config.toml").read_text()
+    assert shipped.startswith("version = 2\n")
+    with short_directory() as directory:
+        node = Containerd(directory / "c", release=release, cri=True)
+        file = directory / "c/config.toml"
+        shipped = shipped.replace("/usr/lib/cni", OWN_CNI).replace(
+            "/var/lib/containerd/opt", f"{node.directory}/opt"
+        )
+        file.write_text(PLACES.format(node.directory) + shipped)
+        configure(file, release, daemon.directory)
+        settings = run(release.programs / "containerd", "--config", file, "config", "dump")
+        with node.running():
+            plugins = [line.split() for line in node.ctr("plugins", "ls").splitlines()]
+    assert all(text in settings for text in (OWN_CNI, "runtimes.runc]", f"runtimes.{HANDLER}]"))
+    assert [status for type_, id_, _, status in plugins if id_ == "cri"] == ["ok"]
