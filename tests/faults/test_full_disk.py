@@ -119,7 +119,7 @@ def test_a_host_starts_on_a_full_disk_and_removes_everything(
             snapshotter = client.snapshotter(name)
             assert [info.name for info in snapshotter.walk()] == made
             assert all(snapshotter.mounts(key) for key in made)
-            removed += outcomes(lambda key=key, of=snapshotter: of.remove(key) for key in made)  # type: ignore[misc]
+            removed += outcomes(lambda key=key, of=snapshotter: of.remove(key) for key in made)
         tell(f"restart on a full {kind} ({what}): remove {dict(removed)}")
         assert set(removed) == {""}
         for name in keys:
@@ -142,10 +142,10 @@ def test_a_host_on_a_full_disk_answers_and_removes_everything(
         assert [overlay.stat(key).name for key in keys] == keys
         assert len(inspect_copy(client.copy_metastore()).snapshots) == len(keys)
         assert [info.name for info in overlay.walk()] == keys
-        prepared = outcomes(lambda key=key: overlay.prepare(f"more {key}") for key in keys)  # type: ignore[misc]
-        updated = outcomes(lambda key=key: overlay.update(Info(key, labels={"l": "v" * 2000})) for key in keys)  # type: ignore[misc]
+        prepared = outcomes(lambda key=key: overlay.prepare(f"more {key}") for key in keys)
+        updated = outcomes(lambda key=key: overlay.update(Info(key, labels={"l": "v" * 2000})) for key in keys)
         more = [info.name for info in overlay.walk()]
-        removed = outcomes(lambda key=key: overlay.remove(key) for key in more)  # type: ignore[misc]
+        removed = outcomes(lambda key=key: overlay.remove(key) for key in more)
         overlay.cleanup()
         tell(f"full {kind} ({what}): prepare {dict(prepared)}, update {dict(updated)}, remove {dict(removed)}")
         assert set(prepared) <= {"", ResourceExhausted.__name__}
@@ -220,7 +220,7 @@ def test_data_on_a_separate_full_disk_is_deleted(
         take_everything(disk, what)
         for name, made in keys.items():
             snapshotter = client.snapshotter(name)
-            removed = outcomes(lambda key=key, of=snapshotter: of.remove(key) for key in made)  # type: ignore[misc]
+            removed = outcomes(lambda key=key, of=snapshotter: of.remove(key) for key in made)
             snapshotter.cleanup()
             left = os.listdir(disk / name / "snapshots") + os.listdir(disk / name / "trash")
             tell(f"data on a full {kind} ({what}), {name}: remove {dict(removed)}, left {len(left)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def test_acknowledged_layers_are_complete_whichever_write_fails(
         with running(directory, backend, kind) as machine:
             with machine.mounted():
                 before = machine.disk.written()
-                found = commit_both(machine, lambda: machine.disk.refuse(skip=skip, times=int(number >= 0)))  # noqa: B023
+                found = commit_both(machine, partial(machine.disk.refuse, skip=skip, times=int(number >= 0)))
                 refused += machine.disk.refused()
                 if number < 0:
                     writes = machine.disk.written() - before

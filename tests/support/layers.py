@@ -66,15 +66,15 @@ def entry(
 
 
 def file(name: str | bytes, data: bytes = b"", **fields: object) -> Item:
-    return entry(name, b"0", data, **fields)  # type: ignore[arg-type] # as `entry`
+    return entry(name, b"0", data, **fields)
 
 
 def directory(name: str | bytes, mode: int = 0o755, **fields: object) -> Item:
-    return entry(name, b"5", mode=mode, **fields)  # type: ignore[arg-type] # as `entry`
+    return entry(name, b"5", mode=mode, **fields)
 
 
 def symlink(name: str | bytes, target: str | bytes, **fields: object) -> Item:
-    return entry(name, b"2", link=target, mode=0o777, **fields)  # type: ignore[arg-type] # as `entry`
+    return entry(name, b"2", link=target, mode=0o777, **fields)
 
 
 def hard_link(name: str | bytes, target: str | bytes) -> Item:
@@ -82,11 +82,11 @@ def hard_link(name: str | bytes, target: str | bytes) -> Item:
 
 
 def device(name: str | bytes, major: int, minor: int, **fields: object) -> Item:
-    return entry(name, b"3", device=os.makedev(major, minor), **fields)  # type: ignore[arg-type] # as `entry`
+    return entry(name, b"3", device=os.makedev(major, minor), **fields)
 
 
 def fifo(name: str | bytes, **fields: object) -> Item:
-    return entry(name, b"6", **fields)  # type: ignore[arg-type] # as `entry`
+    return entry(name, b"6", **fields)
 
 
 def whiteout(name: str) -> Item:

@@ -61,7 +61,7 @@ def padded(data: bytes) -> bytes:
 
 def file(name: bytes, data: bytes = b"", **fields: bytes) -> bytes:
     """A regular file with its data."""
-    return header(name, size=len(data), **fields) + padded(data)  # type: ignore[arg-type] # fields have their types
+    return header(name, size=len(data), **fields) + padded(data)
 
 
 def extended(type_: bytes, data: bytes) -> bytes:

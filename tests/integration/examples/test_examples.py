@@ -66,7 +66,7 @@ def test_the_configuration_is_accepted() -> None:
     config = load(EXAMPLES / "config.toml")
     decoded, warnings = config.decode_plugins({one.uri: one.config for one in discover().registry})
     assert warnings == []
-    assert decoded["io.containerd.grpc.v1.snapshots"].aliases == {  # type: ignore[attr-defined]
+    assert decoded["io.containerd.grpc.v1.snapshots"].aliases == {
         "lamina": "overlayfs",
         "lamina-build": "overlayfs",
     }

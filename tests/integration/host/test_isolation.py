@@ -48,7 +48,7 @@ def host(directory: Path, environment: Environment) -> Iterator[Host]:
 @pytest.fixture(scope="module")
 def plugins(host: Host) -> list[dict[str, Any]]:
     """Return the output of `lamina plugins ls --json`."""
-    return json.loads(host.lamina("plugins", "ls", "--json"))  # type: ignore[no-any-return]
+    return json.loads(host.lamina("plugins", "ls", "--json"))
 
 
 @pytest.fixture

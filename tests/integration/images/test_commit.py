@@ -97,7 +97,7 @@ class Builds:
     def documents(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """The configuration and the manifest of an image."""
         found = self.transfer.resolve(name)
-        return tuple(json.loads(read_blob(self.content, one.digest)) for one in (found.config, found.manifest))  # type: ignore[return-value]
+        return tuple(json.loads(read_blob(self.content, one.digest)) for one in (found.config, found.manifest))
 
     def unpacked(self, name: str) -> dict[str, str | None]:
         return files_of(self.snapshotter, self.transfer.unpack(name).chain_id)
@@ -230,7 +230,7 @@ def test_a_layer_is_compressed_as_asked_for(builds: Builds, compression: Any) ->
     )
     assert builds.unpacked("mine")["etc/added"] == "new"
     with pytest.raises(InvalidArgument, match="expected gzip, zstd, none"):
-        builds.transfer.commit("work", "mine", compression="xz")  # type: ignore[arg-type]
+        builds.transfer.commit("work", "mine", compression="xz")
 
 
 def test_changes_of_the_configuration_and_the_message_are_in_the_image(builds: Builds) -> None:

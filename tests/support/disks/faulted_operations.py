@@ -122,7 +122,7 @@ def _verify(backend: str, path: Path, name: str, outcome: str) -> None:
         _repeat(snapshotter, OPERATIONS[name], problems)
         snapshotter.cleanup()
         ids = sorted(record.id for record in snapshotter._store.records())
-        kept = [id_ for id_ in ids if snapshotter._backend.has_data(snapshotter._store.record(id_)[1])]  # type: ignore[index]
+        kept = [id_ for id_ in ids if snapshotter._backend.has_data(snapshotter._store.record(id_)[1])]
         expected = {*(f"snapshots/{id_}" for id_ in kept), *(f"records/{id_}" for id_ in ids)}
         deadline = time.monotonic() + 20
         while set(data_below(str(root))) != expected and time.monotonic() < deadline:

@@ -76,7 +76,7 @@ def write_directory(directory: Path, files: Mapping[str, bytes | str]) -> Path:
 
 def write_tar(path: Path, files: Mapping[str, bytes | str], mode: str = "w") -> Path:
     """Write a tar archive, compressed with `mode` "w:gz"."""
-    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload] # the mode is one of those
+    with tarfile.open(path, mode) as archive:
         for name, data in files.items():
             member = tarfile.TarInfo(name)
             if isinstance(data, str):

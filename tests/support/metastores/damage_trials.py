@@ -186,7 +186,7 @@ def run(base: Path, seed: int) -> dict[str, Any]:
         what = damager.damage()
         file.write_bytes(damager.data)
         large = random.random() < 0.3
-        _startup_checks.SMALL, _startup_checks.LARGE = (0, 0) if large else LIMITS  # type: ignore[misc] # both ways
+        _startup_checks.SMALL, _startup_checks.LARGE = (0, 0) if large else LIMITS
         looks = [look_in_child(path) for _ in range(2)]
         kept = {
             name: {

@@ -116,7 +116,7 @@ def _run() -> None:
     try:
         main.main()
     except SystemExit as end:
-        threading._shutdown()  # type: ignore[attr-defined]  # as multiprocessing does
+        threading._shutdown()  # as multiprocessing does
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()

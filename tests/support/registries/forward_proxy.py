@@ -107,7 +107,7 @@ def _head(method: str, target: str, headers: dict[str, str]) -> bytes:
     return "\r\n".join([*lines, "Connection: close", "", ""]).encode()
 
 
-def _pump(source: socketserver._SupportsRead, target: socket.socket) -> None:  # type: ignore[name-defined]
+def _pump(source: socketserver._SupportsRead, target: socket.socket) -> None:
     with contextlib.suppress(OSError, ValueError):
         while piece := source.read1(65536):
             target.sendall(piece)

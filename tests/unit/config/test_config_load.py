@@ -225,7 +225,7 @@ def test_a_program_may_pass_a_dict_instead_of_a_file() -> None:
     assert config.host.version == 4
     assert config.file is None
     assert config.origin("root") == Origin("configuration given as a mapping", None)
-    tables["plugins"]["io.x.v1.y"]["names"].append("b")  # type: ignore[index]
+    tables["plugins"]["io.x.v1.y"]["names"].append("b")
     assert config.plugins["io.x.v1.y"] == {"names": ["a"]}
 
 

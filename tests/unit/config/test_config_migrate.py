@@ -227,7 +227,7 @@ def test_a_migration_that_splits_a_table_keeps_the_lines_of_its_keys(tmp_path: P
 @pytest.mark.parametrize("wrong", ["raises", "leaves no table"])
 def test_a_migration_that_fails_changes_nothing_and_leaves_its_plugin_out(tmp_path: Path, wrong: str) -> None:
     def migration(version: int, plugins: dict[str, Any]) -> None:
-        plugins[NEW] = 5  # type: ignore[assignment]
+        plugins[NEW] = 5
         if wrong == "raises":
             raise RuntimeError("in pieces")
 

@@ -55,7 +55,7 @@ class Everything:
     anything: Any = None
     inner: Inner | None = None
     inners: list[Inner] = attrs.field(factory=list)
-    bare: list = attrs.field(factory=list)  # type: ignore[type-arg] # written so by plugins
+    bare: list = attrs.field(factory=list)  # written so by plugins
 
 
 def config_of(table: dict[str, Any]) -> Config:
@@ -236,7 +236,7 @@ def test_an_exception_of_the_class_is_a_problem_of_the_table() -> None:
 @attrs.frozen
 class Unreadable:
     thing: complex = 0j
-    other: "Nowhere" = None  # type: ignore[name-defined] # noqa: F821, UP037 # that is the point
+    other: "Nowhere" = None  # noqa: F821, UP037 # that is the point
 
 
 def test_an_unreadable_class_is_a_problem_without_a_traceback() -> None:

@@ -11,5 +11,5 @@ from lamina.testing import ContentConformance
 
 class TestLocalContentStore(ContentConformance):
     @pytest.fixture
-    def content(self, store: LocalContentStore) -> ContentStore:  # type: ignore[override]
+    def content(self, store: LocalContentStore) -> ContentStore:
         return store

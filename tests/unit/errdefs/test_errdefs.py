@@ -97,7 +97,7 @@ def test_another_path_is_a_remedy_for_what_is_wrong_with_the_path_only(number: i
 def test_an_error_whose_text_cannot_be_read_still_has_a_message_and_a_status(
     base: type[Exception], raised: type[BaseException]
 ) -> None:
-    class Mute(base):  # type: ignore[misc, valid-type] # a class made from a parameter
+    class Mute(base):
         def __str__(self) -> str:
             raise raised
 

@@ -139,7 +139,7 @@ def test_the_first_failure_and_the_recovery_are_logged_and_attempts_only_at_debu
     with bench.host() as host:
         for calls in (2, 3):
             hurry(bench, host)
-            wait_until(lambda calls=calls: failing.calls == calls, 60, "it was tried again")  # type: ignore[misc]
+            wait_until(lambda calls=calls: failing.calls == calls, 60, "it was tried again")
         failing.error = None
         hurry(bench, host)
         wait_for(host, disk="ok")

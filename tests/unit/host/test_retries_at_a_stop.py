@@ -121,7 +121,7 @@ def test_a_stop_does_not_wait_for_readiness_of_an_attempt(bench: Bench) -> None:
         for _ in range(2):
             count = len(calls)
             hurry(bench, host)
-            wait_until(lambda count=count: len(calls) > count, 60, "it was tried again")  # type: ignore[misc]
+            wait_until(lambda count=count: len(calls) > count, 60, "it was tried again")
         wait_for(host, disk="ok")
         host.wait_ready()
     finally:

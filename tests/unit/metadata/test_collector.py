@@ -255,7 +255,7 @@ class Unlisted(InImages):
         super().__init__(inner)
         self.error = error
 
-    def walk(self, *filters: str) -> Iterator[object]:  # type: ignore[override]
+    def walk(self, *filters: str) -> Iterator[object]:
         raise self.error
 
 
@@ -593,7 +593,7 @@ def test_a_removal_takes_one_commit_a_batch(
 
 def commits(store: MetaStore) -> int:
     [metric] = [one for one in store.metrics() if one.name == "lamina_metastore_commit_seconds"]
-    return metric.samples[()].count  # type: ignore[union-attr]
+    return metric.samples[()].count
 
 
 def test_collections_wait_for_one_another(collector: Collector, metadata: Metadata) -> None:
@@ -602,7 +602,7 @@ def test_collections_wait_for_one_another(collector: Collector, metadata: Metada
     next(first)
     with use(CallContext(deadline=time.monotonic() + 0.2)), pytest.raises(DeadlineExceeded):
         list(collector.collect())
-    first.close()  # type: ignore[attr-defined]
+    first.close()
     assert list(collector.collect()) == []
 
 

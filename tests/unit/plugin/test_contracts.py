@@ -60,9 +60,9 @@ def test_the_abstract_members_of_an_interface_are_required(interface: type, memb
 @pytest.mark.parametrize(
     ("contract", "message"),
     [
-        (Contract(5, Tape), "contract: type must be a UTF-8 string, not 5"),  # type: ignore[arg-type]
+        (Contract(5, Tape), "contract: type must be a UTF-8 string, not 5"),
         (Contract(TAPE, Reel), f"contract of {TAPE}: expected an abstract base class or a protocol"),
-        (Contract(TAPE, "Tape"), f"contract of {TAPE}: expected .* found 'Tape'"),  # type: ignore[arg-type]
+        (Contract(TAPE, "Tape"), f"contract of {TAPE}: expected .* found 'Tape'"),
         (Contract(PluginType.SERVER, Tape), "io.containerd.server.v1: the type already has a contract"),
     ],
 )

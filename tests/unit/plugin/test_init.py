@@ -247,7 +247,7 @@ def test_an_exception_without_readable_text_is_shown_by_its_class(host: Host) ->
 
 def test_a_meta_without_a_representation_is_a_failure(host: Host) -> None:
     def init(ic: InitContext[Any]) -> object:
-        ic.meta.capabilities.append(Unreadable())  # type: ignore[arg-type] # what is tested
+        ic.meta.capabilities.append(Unreadable())
         return "instance"
 
     assert host.run("a.one", init).status is Status.FAILED

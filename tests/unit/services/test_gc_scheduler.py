@@ -1,4 +1,4 @@
-"""Collections for callers and in intervals, and what is counted and logged of them."""
+"""Collections for callers and at intervals, and their counts and log messages."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_an_error_does_not_end_the_intervals(
         assert collector.called.acquire(timeout=SECONDS)
     failures = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert failures[0].message == "failed to collect garbage"
-    assert failures[0].error == "the disk is gone"  # type: ignore[attr-defined] # a field of ours
+    assert failures[0].error == "the disk is gone"
 
 
 def test_settings_change_while_it_runs(collector: RecordedCollector, schedule: Callable[..., Scheduler]) -> None:

@@ -100,7 +100,7 @@ def test_a_backup_is_deleted_when_its_reader_leaves(tmp_path: Path, store: MetaS
     responses = copy(metastore_service(lambda: store))
     next(responses)
     assert set(os.listdir(tmp_path / "metastore")) == before
-    responses.close()  # type: ignore[attr-defined] # a generator
+    responses.close()
     assert not [
         target for target in open_files() if target.startswith(str(tmp_path)) and target.endswith(" (deleted)")
     ]
@@ -113,7 +113,7 @@ def test_too_many_concurrent_backups_are_refused(store: MetaStore) -> None:
         next(reader)
     with pytest.raises(ResourceExhausted, match="try again later"):
         next(copy(service))
-    readers[0].close()  # type: ignore[attr-defined] # a generator
+    readers[0].close()
     next(copy(service))
 
 

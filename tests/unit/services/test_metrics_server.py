@@ -170,7 +170,7 @@ def names() -> set[str]:
 
 
 class Broken(Collector):
-    def collect(self) -> Iterator[object]:  # type: ignore[override]
+    def collect(self) -> Iterator[object]:
         raise KeyError("x")
 
 

@@ -51,7 +51,7 @@ def test_the_answer_names_the_snapshotter_and_what_it_returned(
 def test_so_does_that_to_a_list(
     plain: Snapshotter, call: Callable[..., Any], returned: object, expected: str
 ) -> None:
-    plain.walk = lambda *_: returned  # type: ignore[method-assign, assignment, return-value]
+    plain.walk = lambda *_: returned
     service = SnapshotsService(Names(snapshotters_of({"theirs": plain}), {})).service
     with pytest.raises(TypeError, match=f"snapshotter theirs returned {expected} is expected"):
         call(service, "List", snapshotter="theirs")
@@ -60,7 +60,7 @@ def test_so_does_that_to_a_list(
 def test_so_does_that_for_an_alias_of_a_snapshotter_without_the_keyspace(
     plain: Snapshotter, call: Callable[..., Any]
 ) -> None:
-    plain.keyspace = lambda _: None  # type: ignore[method-assign, assignment, return-value]
+    plain.keyspace = lambda _: None
     service = SnapshotsService(Names(snapshotters_of({"theirs": plain}), {"alias": "theirs"})).service
     with pytest.raises(TypeError, match=r"snapshotter theirs returned None where a lamina.snapshots.Snapshotter"):
         call(service, "Stat", snapshotter="alias", key="a")
@@ -71,7 +71,7 @@ class WithoutUsage(NativeBackend):
         return None
 
     def finish(self, record: Record) -> Usage:
-        return (1, 2)  # type: ignore[return-value]
+        return (1, 2)
 
 
 def test_a_commit_names_a_backend_that_measures_nothing(tmp_path: Path) -> None:

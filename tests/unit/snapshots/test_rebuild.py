@@ -266,8 +266,8 @@ def _die_in_step(site: Site, step: int) -> None:
     """Rebuild, and end the process before its n-th creation, rename or sync."""
     done = 0
 
-    def counted(function):  # type: ignore[no-untyped-def]
-        def call(*args, **kwargs):  # type: ignore[no-untyped-def]
+    def counted(function):
+        def call(*args, **kwargs):
             nonlocal done
             if done == step:
                 os._exit(1)

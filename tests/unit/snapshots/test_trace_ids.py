@@ -64,7 +64,7 @@ def test_an_operation_that_fails_in_a_shared_commit_logs_the_id_of_its_own_call(
 
     def write(trace_id: str, body: object) -> None:
         with use(CallContext(trace_id=trace_id)):
-            environment.write(body)  # type: ignore[arg-type]
+            environment.write(body)
 
     with ThreadPoolExecutor(6) as threads:
         first = threads.submit(write, "first", hold)

@@ -69,7 +69,7 @@ def rebuilt_lines(rebuilt: Rebuilt, metastore: str, *, dry_run: bool) -> Iterato
         lost = f"names of images, labels of blobs and leases{since}"
         yield (
             f"not restored {lost}: import or pull the images again, then run lamina images prune, which removes "
-            "what is not needed; nothing is collected in intervals before"
+            "what is not needed; no scheduled collection runs until then"
         )
     for restored in merged.restored:
         if _is_incomplete(restored):

@@ -110,7 +110,7 @@ def another_host(host: ConfiguredHost) -> Iterator[Finding]:
 
 
 def of_another_user(probe: HostProbe) -> Finding | None:
-    """Return a finding if root asks about another user's host: root would call the owners of its files wrong."""
+    """Return a finding if root asks about another user's host, the owners of whose files would seem wrong."""
     if not probe.uid or os.geteuid() != 0:
         return None
     user = user_name(probe.uid)

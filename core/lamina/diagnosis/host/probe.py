@@ -37,7 +37,7 @@ class HostProbe:
     answers: bool = False
     """True if it answers calls."""
     uid: int | None = None
-    """The user as which it runs, if it answers."""
+    """The user that it runs as, if it answers."""
     plugins: tuple[RemotePlugin, ...] = ()
 
 

@@ -131,7 +131,7 @@ class Tidying:
             self._undo_commit(record)
 
     def _undo_commit(self, record: Record) -> None:
-        """Undo what was done of an interrupted commit, unless a recovery record says that it was complete."""
+        """Undo the steps of an interrupted commit, unless a recovery record says that it was complete."""
         found = self._store.record(record.id)
         if found is None or not self._root.agrees or self._root.records.knows_later(record):
             return

@@ -73,7 +73,7 @@ class Merged:
         return attrs.evolve(self, contents=attrs.evolve(self.contents, failed_syncs=last_ids))
 
     def with_losses(self, since: str) -> Self:
-        """Return a copy that says since when entries of other owners may be lost; "": none are."""
+        """Return a copy with the time since which entries of other owners may be lost; "" if none are."""
         return attrs.evolve(self, contents=attrs.evolve(self.contents, losses=since))
 
 

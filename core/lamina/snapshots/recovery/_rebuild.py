@@ -227,7 +227,7 @@ def _by_id(contents: Contents) -> dict[tuple[str, int], tuple[str, Record]]:
 
 
 def _losses(before: Contents, backup: str) -> str:
-    """Return since when names of images, labels of blobs and leases may be lost; "" if none are."""
+    """Return the time since which names of images, labels of blobs and leases may be lost; "" if none are."""
     if backup or before.problems or before.salvaged:
         return _now()
     return before.losses

@@ -1,1 +1,1 @@
-"""The garbage collector: it runs when a client asks, and in intervals."""
+"""The garbage collector: it runs when a client asks, and at intervals."""

@@ -1,4 +1,4 @@
-"""`Scheduler`: collections for callers, and in intervals."""
+"""`Scheduler`: collections for callers, and at intervals."""
 
 from __future__ import annotations
 

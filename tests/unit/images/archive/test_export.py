@@ -59,7 +59,7 @@ def files_of(path: Path) -> dict[str, bytes]:
     if path.is_dir():
         return {str(one.relative_to(path)): one.read_bytes() for one in path.rglob("*") if one.is_file()}
     with tarfile.open(path) as archive:
-        return {one.name: archive.extractfile(one).read() for one in archive if one.isfile()}  # type: ignore[union-attr]
+        return {one.name: archive.extractfile(one).read() for one in archive if one.isfile()}
 
 
 @pytest.mark.parametrize("format_", FORMATS)
