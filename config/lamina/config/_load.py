@@ -40,7 +40,7 @@ def load(path: str | os.PathLike[str] | None = None, *, program: str = PROGRAM, 
         if path is None and isinstance(error, FileNotFoundError | NotADirectoryError):
             defaults = Document("<defaults>", {"version": VERSION})
             return _from_main(defaults, program, drop_ins=drop_ins, defer=defer)
-        main = Problem(name, "", None, f"cannot be read: {error.strerror}")
+        main = Problem(name or "''", "", None, f"cannot be read: {error.strerror}")
     if isinstance(main, Problem):
         raise config_error([main])
     return _from_main(main, program, name, drop_ins, defer)

@@ -22,6 +22,10 @@ def test_check_prints_one_line_for_a_valid_file(path: Path) -> None:
     assert json.loads(printed("config", "check", path, "--json")) == {"Problems": [], "Warnings": []}
 
 
+def test_an_empty_name_of_a_file_is_shown() -> None:
+    assert complaints("config", "check", "-c", "") == ["lamina: '': cannot be read: No such file or directory"]
+
+
 def test_check_reports_all_problems_at_once(path: Path) -> None:
     path.write_text(WRONG)
     assert complaints("config", "check", path) == [

@@ -163,6 +163,11 @@ def test_every_setting_of_a_table_is_explained(config: Config) -> None:
     ]
 
 
+def test_the_id_of_a_plugin_stands_for_its_uri(config: Config) -> None:
+    assert explain(config, "disk.path").key == f'plugins."{DISK}".path'
+    assert explain(config, "disk").key == f'plugins."{DISK}"'
+
+
 def test_a_concatenated_array_names_each_file(config: Config, tmp_path: Path) -> None:
     found = explain(config, "disabled_plugins")
     assert [(part.value, str(part.origin)) for part in found.parts] == [

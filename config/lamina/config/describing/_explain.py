@@ -53,7 +53,8 @@ def explain(config: Config, tables: Mapping[str, Any], schema: Schema, key: str 
         tables: The result of `effective_tables`.
         schema: The result of `json_schema`.
         key: A dotted TOML key, or "" for everything. A plugin's URI needs neither quotes nor the prefix
-            `plugins.`. A key of an older version stands for its successor.
+            `plugins.`, and an id that only one plugin has stands for its URI. A key of an older version stands
+            for its successor.
 
     Raises:
         InvalidArgument: The key is malformed.
@@ -69,7 +70,7 @@ def explain(config: Config, tables: Mapping[str, Any], schema: Schema, key: str 
 
 
 def _whole_path(path: tuple[str, ...], tables: Mapping[str, Any], schema: Schema) -> tuple[str, ...]:
-    """Return a path in terms of the newest version, with a plugin's URI as one name."""
+    """Return a path in terms of the newest version, with a plugin's URI as one name, also for its id alone."""
     top: Mapping[str, Any] = schema["properties"]
     uris = {*top["plugins"]["properties"], *tables["plugins"]}
     whole = path if path[0] in top else ("plugins", *path)
@@ -79,6 +80,9 @@ def _whole_path(path: tuple[str, ...], tables: Mapping[str, Any], schema: Schema
                 return ("plugins", uri, *whole[end:])
     if len(path) == 2 and (now := successor(*path)):
         return now
+    named = [uri for uri in uris if path[0] not in top and uri.rpartition(".")[2] == path[0]]
+    if len(named) == 1:
+        return ("plugins", named[0], *path[1:])
     # A name of three or more parts that begins with no setting can only be a URI.
     meant = whole[0] == "plugins" and len(whole) >= 4
     return ("plugins", ".".join(whole[1:])) if meant else path

@@ -137,7 +137,9 @@ def _place(setting: Setting) -> str:
 
 def _short(value: object) -> str:
     """Format a value on one line, a table as the number of its settings."""
-    return f"({len(value)} settings)" if isinstance(value, dict) else inline(value)
+    if isinstance(value, dict):
+        return f"({len(value)} {'setting' if len(value) == 1 else 'settings'})"
+    return inline(value)
 
 
 @config.command()
@@ -173,8 +175,8 @@ def migrate(file: str | None, in_place: bool, modules: Sequence[str]) -> None:
 def explain_(key: str, file: str | None, as_json: bool, **overrides: Unpack[Overrides]) -> None:
     """Explain a setting: value, origin, default and meaning.
 
-    KEY is a dotted TOML key, such as debug.level or io.containerd.server.v1.grpc.address. For a table, each of its
-    settings is explained; without KEY, all settings are.
+    KEY is a dotted TOML key, such as debug.level or io.containerd.server.v1.grpc.address. The id of a plugin, such
+    as overlayfs, stands for its URI. For a table, each of its settings is explained; without KEY, all of them.
     """
     found = prepared(file, overrides)
     tables = effective_tables(found.config, found.configs)

@@ -70,8 +70,9 @@ def verify(*, digests: tuple[str, ...], as_json: bool) -> None:
     else:
         for one in problems:
             write(f"problem    {one_line(one.problem)}")
+        blobs = "1 blob" if len(found) == 1 else f"{len(found):,} blobs"
         size = binary_size(sum(one.size for one in found))
-        write(f"{len(found):,} blobs, {size}" + ("" if problems else ", no damage found"))
+        write(f"{blobs}, {size}" + ("" if problems else ", no damage found"))
     if problems:
         sys.exit(FAILURE)
 

@@ -61,7 +61,8 @@ def rebuilt_lines(rebuilt: Rebuilt, metastore: str, *, dry_run: bool) -> Iterato
         yield f"left alone   {one.path}: it belongs to metastore {one.uuid}; --adopt takes it over"
     words = _WORDS | ({"metastore": "the backup"} if rebuilt.backup else {})
     sources = ", ".join(f"{count:,} from {words[source]}" for source, count in _sources(rebuilt).items())
-    yield f"restored     {len(merged.restored):,} snapshots" + (f": {sources}" if sources else "")
+    snapshots = "1 snapshot" if len(merged.restored) == 1 else f"{len(merged.restored):,} snapshots"
+    yield f"restored     {snapshots}" + (f": {sources}" if sources else "")
     for owner, count in merged.contents.entries_by_owner().items():
         yield f"kept         {count:,} {'entry' if count == 1 else 'entries'} of {owner}"
     if rebuilt.changes:

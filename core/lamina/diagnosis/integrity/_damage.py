@@ -20,7 +20,8 @@ def damage(evidence: Evidence) -> Iterator[Finding]:
     if not evidence.exists:
         count = sum(len(root.data) for root in evidence.roots.values())
         if count:
-            found = f"there is none in {evidence.metastore}, but the data roots hold data of {count:,} snapshots"
+            snapshots = f"{count:,} {'snapshot' if count == 1 else 'snapshots'}"
+            found = f"there is none in {evidence.metastore}, but the data roots hold data of {snapshots}"
             yield Finding.problem(check, found, evidence.rebuild)
         else:
             yield Finding.ok(check, f"there is no metastore in {evidence.metastore} yet, and no data")

@@ -19,15 +19,16 @@ def missing_roots(evidence: Evidence) -> Iterator[Finding]:
     """Report snapshotters whose data root is missing."""
     check = "data roots"
     for name, count in sorted(evidence.rootless.items()):
+        snapshots = f"{count:,} {'snapshot' if count == 1 else 'snapshots'} of {name}"
         path = evidence.configured.get(name)
         if path is None:
-            found = f"the data of {count:,} snapshots of {name} is unknown: no plugin of that name is installed"
+            found = f"the data of {snapshots} is unknown: no plugin of that name is installed"
             yield Finding.unknown(check, found, "install the package that provides it")
             continue
         parts = f"{layout.SNAPSHOTS} and {layout.RECORDS}"
         yield Finding.problem(
             check,
-            f"{count:,} snapshots of {name} have no data root: there are no directories {parts} in {path}",
+            f"the data root of {snapshots} is missing: there are no directories {parts} in {path}",
             f"mount its file system (findmnt --target {shlex.quote(path)}), or restore it from a backup",
         )
 
@@ -41,7 +42,10 @@ def missing_data(evidence: Evidence, name: str, root: DataRootContents) -> Itera
         found = f"{described(one)} has none: {root.data_path(one.record.id)} does not exist"
         yield Finding.problem(check, found, _recovery(evidence, one, root))
     if not missing:
-        yield Finding.ok(check, f"all {len(snapshots):,} snapshots have their data")
+        whole = (
+            "the only snapshot has its" if len(snapshots) == 1 else f"all {len(snapshots):,} snapshots have their"
+        )
+        yield Finding.ok(check, f"{whole} data")
 
 
 def _recovery(evidence: Evidence, one: RecoveryRecord, root: DataRootContents) -> str:
