@@ -13,8 +13,10 @@ from lamina.snapshots import Kind
 from tests.support.directories import short_directory
 from tests.support.interop.containerds import Containerd
 from tests.support.interop.images import IMAGE
+from tests.support.processes.daemons import SECONDS
 from tests.support.processes.hosts import Host
 from tests.support.snapshotters.btrfs import mounted_btrfs
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires(
     "root", "overlay", "btrfs", "containerd", "ctr", "runc", "umoci", "skopeo", "busybox-static"
@@ -83,10 +85,10 @@ def test_a_container_runs_on_each(
 def test_a_table_with_the_name_of_a_snapshotter_of_its_own_would_end_containerd(host: Host, name: str) -> None:
     with (
         short_directory() as directory,
-        pytest.raises(ChildProcessError, match="id already registered"),
-        Containerd(directory / "c", {name: host.address}).running(),
+        Containerd(directory / "c", {name: host.address}).launched() as containerd,
     ):
-        pass
+        wait_until(lambda: not containerd.is_running, SECONDS, "containerd to end")
+        assert "id already registered" in containerd.stderr
 
 
 def test_containerd_may_be_started_before_the_host() -> None:
