@@ -58,7 +58,7 @@ class Transfer(abc.ABC):
 
         Raises:
             NotFound: There is no such file, no image in it, or none for the platform.
-            InvalidArgument: The archive is malformed, or differs from what it says about itself.
+            InvalidArgument: The archive is malformed, or contradicts itself.
             ResourceExhausted: The disk is full.
         """
 

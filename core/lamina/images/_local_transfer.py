@@ -49,7 +49,7 @@ class LocalTransfer(Transfer):
         lease: Callable[[str], AbstractContextManager[TemporaryLease]],
         discard: Callable[[Collection[str]], object],
     ) -> None:
-        """Work with what the caller opened and closes.
+        """Use stores and plugins that the caller closes.
 
         Args:
             content: Gets the blobs.

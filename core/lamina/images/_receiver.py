@@ -25,7 +25,7 @@ class Receiver:
     """Receives images into a content store, the names of images, and snapshotters."""
 
     def __init__(self, content: ContentStore, images: Callable[[str], ImageStore], applier: Applier) -> None:
-        """Work with what the caller opened and closes; see `LocalTransfer`."""
+        """Use stores and plugins that the caller closes; see `LocalTransfer`."""
         self._images = images
         self._unpacker = Unpacker(content, applier)
 

@@ -114,7 +114,7 @@ def _suitable(
 ) -> list[tuple[int, int, Descriptor, Platform | None]]:
     """Return the manifests that may suit a platform, the best first, with their rank and place.
 
-    Those of which the index does not say what they are for have the rank -1: they have to be read.
+    Those whose platform the index does not tell have the rank -1: they have to be read.
     """
     ranked = ((-1 if said is None else wanted.rank(said), said) for _, said in named)
     found = [

@@ -142,7 +142,7 @@ def _renamed(
         text: The document.
         tables: The tables to express.
         moves: The places of moved settings in the text.
-        cuts_top: Cut out keys before the first header, too: in place, they may get into the way of a header.
+        cuts_top: Cut out keys before the first header, too: in place, they may get in the way of a header.
         moves_comments: Let comments go with the keys that are cut out, and not stay in their places.
     """
     successors = _successors(tables, moves)

@@ -107,7 +107,7 @@ class ConfiguredHost:
         """Return a copy with the directories that the running host reports.
 
         Args:
-            plugins: Its plugins. If they export no directories, or others than those given, the directories stay;
+            plugins: Its plugins. If they export no directories, or different ones, the directories stay;
                 `another_host` names the latter.
         """
         exports = {plugin.uri: plugin.exports for plugin in plugins if plugin.init_error is None}

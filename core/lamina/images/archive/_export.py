@@ -103,7 +103,7 @@ class _Exports:
         """By their digests, with their sizes."""
 
     def add(self, image: Image, platform: Platform | None, *, single: bool) -> None:
-        """Add an image for a platform; for None, all that are there, or the host's if it is to be a single one."""
+        """Add an image for a platform. None means all that are there, or the host's if `single` is set."""
         self._keep(image.target.digest)
         target, shown = image.target, None
         if platform or single:

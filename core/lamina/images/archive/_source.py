@@ -26,7 +26,7 @@ class Contents:
     files: Mapping[str, str] = attrs.field(factory=dict)
     """Digests, and the files that have those blobs. Other blobs are where an OCI layout has them."""
     documents: Mapping[str, bytes] = attrs.field(factory=dict)
-    """Digests, and documents that the archive lacks, made of what it has."""
+    """Digests, and documents that the archive lacks, made from its other ones."""
 
 
 class Source:

@@ -16,8 +16,7 @@ def changed_settings(settings: Fields, changes: ConfigChanges) -> dict[str, obje
     """Return the member `config` of a configuration with changes. Members that lamina does not know are kept.
 
     Raises:
-        InvalidArgument: A member that is to be changed is malformed, or is there under another name, which differs
-            only in case: programs in Go would read that one.
+        InvalidArgument: A member to change is malformed, or spelled in another case, as programs in Go accept it.
     """
     new = dict(_changed(settings, changes))
     folded = {name.casefold() for name in new}

@@ -1,4 +1,4 @@
-"""The blobs and documents of an image that are to be pushed."""
+"""The blobs and documents of an image to push."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Outgoing:
         return top
 
     def _add(self, target: Descriptor, depth: int) -> Descriptor | None:
-        """Add a document with what it refers to; return its descriptor, or None if it is not there as a whole."""
+        """Add a document with what it refers to; return its descriptor, or None if a part is missing."""
         current().check()
         if target.digest in self.documents:
             return self.documents[target.digest]

@@ -71,7 +71,7 @@ def refuse_ambiguity(fields: Fields, *, has: tuple[str, ...], has_not: tuple[str
 
     Args:
         fields: The document.
-        has: The members that make it what it is.
+        has: The members that its kind has.
         has_not: Members of other kinds of documents.
 
     Raises:

@@ -84,7 +84,7 @@ class Platform:
 
     @classmethod
     def parse(cls, specifier: str) -> Self:
-        """Parse `os/architecture[/variant]`, or one of the two, of which the host's other one is taken.
+        """Parse `os/architecture[/variant]`. If one of the first two is left out, it is the host's.
 
         Raises:
             InvalidArgument: The text is not a platform, or names no known one.

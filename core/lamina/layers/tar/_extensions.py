@@ -42,7 +42,7 @@ class Extensions:
         """Read the data of a header.
 
         Raises:
-            Malformed: The data is malformed, or a global header stands or says what it must not.
+            Malformed: The data is malformed, or a global header is misplaced or has a forbidden record.
         """
         if flag == _LONG_NAME:
             self._name = check_name(text(data), "path")

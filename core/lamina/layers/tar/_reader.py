@@ -43,7 +43,7 @@ class TarReader:
 
         Args:
             stream: The archive. The caller closes it.
-            hashed: Whether there is to be a `digest`. If not, plain data that is not used is not even read.
+            hashed: Whether to compute `digest`. If not, plain data that is not used is not even read.
             progress: Called with `LayerStream.position` each time that some 100 KiB were read.
         """
         self._buffer = Buffer(stream, hashed=hashed, progress=progress)
