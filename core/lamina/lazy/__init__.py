@@ -65,13 +65,16 @@ def code_was_replaced() -> bool:
     return _own_file() != _OWN_FILE
 
 
-def _own_file() -> tuple[int, int, int] | None:
-    """Return the identity of this module's file; None if it is gone, or in an archive."""
+def _own_file() -> tuple[int, int] | None:
+    """Return the time and size of this module's file; None if it is gone, or in an archive.
+
+    Inode numbers do not count, because some file systems change them.
+    """
     try:
         status = os.stat(__file__)
     except OSError:
         return None
-    return status.st_ino, status.st_mtime_ns, status.st_size
+    return status.st_mtime_ns, status.st_size
 
 
 _OWN_FILE: Final = _own_file()
