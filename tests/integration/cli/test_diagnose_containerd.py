@@ -116,6 +116,27 @@ def test_a_table_for_containerd_2_is_a_problem_for_a_containerd_1_that_reads_it(
         assert f"lamina containerd-config --containerd-version {release.upstream}" in found["Remedy"]
 
 
+@pytest.mark.requires("containerd-forky")
+@pytest.mark.parametrize(
+    ("version", "imported", "ignores"), [(2, 3, True), (2, 2, False), (3, 3, False), (3, 2, False)]
+)
+def test_settings_that_containerd_ignores_because_of_an_import_are_a_problem(
+    host: Host, version: int, imported: int, ignores: bool
+) -> None:
+    """containerd 2.0 to 2.2 migrates no file that imports a newer one."""
+    with short_directory() as directory:
+        table = TABLE.format("lamina", host.address, [])
+        (directory / "lamina.toml").write_text(f"version = {imported}\n{table}")
+        containerd = Containerd(directory / "c", release=releases.release("forky"))
+        file = directory / "c/config.toml"
+        text = file.read_text().replace("version = 3\n", f"version = {version}\n")
+        file.write_text(f'imports = ["{directory}/lamina.toml"]\n{text}')
+        with containerd.running():
+            every = diagnose("-c", host.directory / "config.toml").of("containerd", "imports")
+    found = [one["Status"] for one in every if str(directory) in one["Found"]]
+    assert found == (["problem"] if ignores else [])
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -150,7 +171,7 @@ def process_named_containerd(directory: Path, *, there: str | None = None) -> It
     program = directory / "containerd"
     program.write_text("#!/bin/sh\nread line\n")
     program.chmod(0o755)
-    command = [program, "--config", "config.toml"]
+    command: list[str | Path] = [program, "--config", "config.toml"]
     if there is not None:
         (directory / "there").write_text(there)
         (directory / "config.toml").touch()

@@ -20,6 +20,8 @@ _READS_CAPABILITIES: Final = (1, 7, 23)
 """The first release that reads the capabilities of a proxy plugin."""
 _MAPS_IDS: Final = (2, 0, 0)
 """The first release that can make id-mapped mounts."""
+_MIGRATES_EACH_FILE: Final = (2, 3, 0)
+"""The first release in which a file may import one of another version."""
 _OUTCOMES: Final = {
     "rebase": "containerd 2.2 and later unpacks an image's layers in parallel and cannot unpack any image",
     "remap-ids": "containerd does not map owners in user namespaces, and files there belong to 65534",
@@ -43,6 +45,8 @@ def containerd(address: str, plugins: Sequence[RemotePlugin]) -> Iterator[Findin
         version = _version(files.address) if tables and files.address else ""
         for table in tables:
             yield from _compare(table, by_name, version)
+        if files.newer_import[0] and _MAPS_IDS <= _parsed(version) < _MIGRATES_EACH_FILE:
+            yield _ignored(*files.newer_import, version)
 
 
 def _unpacks_side_by_side(client: Client, id_: str) -> Finding:
@@ -108,10 +112,25 @@ def _compare(table: Table, plugins: Mapping[str, RemotePlugin], version: str) ->
         yield Finding.ok(check, f"{table.file} has the right capabilities for {plugin.id}")
 
 
+def _ignored(file: str, imported: str, version: str) -> Finding:
+    return Finding.problem(
+        "imports",
+        f"{file} has an older version than {imported}, which it imports: containerd {version} ignores its "
+        "settings of plugins, such as those of CRI",
+        f"remove the imports, replace {file} with the output of containerd config migrate, add the imports again, "
+        "and restart containerd",
+    )
+
+
 def _cannot_map_ids(version: str) -> bool:
     """Return whether a containerd reads `remap-ids` and cannot do it; False if its version is not known."""
+    return _READS_CAPABILITIES <= _parsed(version) < _MAPS_IDS
+
+
+def _parsed(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version; none if it is not known."""
     match = _VERSION.match(version)
-    return match is not None and _READS_CAPABILITIES <= tuple(map(int, match.groups())) < _MAPS_IDS
+    return tuple(map(int, match.groups())) if match else ()
 
 
 def _is_same(one: str, other: str) -> bool:

@@ -21,6 +21,8 @@ _GRPC: Final = "io.containerd.server.v1.grpc"
 """The plugin that has the address in a file of version 4."""
 _CONFIG_OPTIONS: Final = frozenset({"-c", "--config", "-config"})
 _ADDRESS_OPTIONS: Final = frozenset({"-a", "--address", "-address"})
+_OF_CONTAINERD_2: Final = 3
+"""The first version of a file in which the plugins of CRI have their names of containerd 2."""
 _CORRECT: Final = "correct it: containerd may not start with it"
 
 
@@ -44,6 +46,8 @@ class ContainerdFiles:
     """The socket of the containerd that runs with it; empty if none does."""
     unread: Sequence[Finding]
     """The files that could not be read."""
+    newer_import: tuple[str, str] = ("", "")
+    """The main file and an import of it, if only the latter has plugins by their names of containerd 2."""
 
 
 def containerd_files() -> Iterator[ContainerdFiles]:
@@ -100,6 +104,7 @@ def _option(arguments: Sequence[str], names: frozenset[str]) -> str:
 def _read(place: _Place) -> ContainerdFiles:
     tables: dict[str, Table] = {}
     unread = []
+    versions: dict[str, int] = {}
     address = ""
     pending, seen = [place.file], set[str]()
     while pending:
@@ -110,6 +115,7 @@ def _read(place: _Place) -> ContainerdFiles:
         try:
             with open(file, "rb") as text:
                 document = tomllib.load(text)
+            versions[file] = _version(document)
             tables |= {table.name: table for table in _tables(file, document)}
             address = _address(document) or address
             pending += _imports(file, document, place.root)
@@ -120,7 +126,21 @@ def _read(place: _Place) -> ContainerdFiles:
         except ValueError as error:
             unread.append(Finding.unknown("tables", f"{file}: {error}", _CORRECT))
     socket = place.root + (place.address or address or _SOCKET).removeprefix("unix://") if place.runs else ""
-    return ContainerdFiles(tables, socket, unread)
+    newer = [file for file, version in versions.items() if version >= _OF_CONTAINERD_2]
+    is_old = versions.get(place.file, _OF_CONTAINERD_2) < _OF_CONTAINERD_2
+    return ContainerdFiles(tables, socket, unread, (place.file, newer[0]) if is_old and newer else ("", ""))
+
+
+def _version(document: Mapping[str, Any]) -> int:
+    """Return the version of a file.
+
+    Raises:
+        ValueError: It is not a number.
+    """
+    version = document.get("version", 0)
+    if isinstance(version, int):
+        return version
+    raise ValueError("version is not a number")
 
 
 def _imports(file: str, document: Mapping[str, Any], root: str) -> Iterator[str]:
