@@ -82,9 +82,11 @@ def shell(lamina: Lamina, config: Path) -> Shell:
     """Return a function that runs `lamina` with redirections."""
 
     def run(words: str, redirections: str) -> subprocess.CompletedProcess[str]:
+        # The metastore is that of the host at the address, which the file does not describe.
+        file = {} if words.startswith("metastore") else {"LAMINA_CONFIG": str(config)}
         return subprocess.run(
             ["bash", "-c", f'set -o pipefail; "$0" {words.format(config=config)} {redirections}', PROGRAM],
-            env=lamina.environment() | {"LAMINA_CONFIG": str(config)},
+            env=lamina.environment() | file,
             capture_output=True,
             text=True,
             timeout=60,

@@ -142,6 +142,12 @@ def shell(command, *words, **variables):
     )
 
 
+def test_a_working_directory_that_was_removed_is_said_to_be(tmp_path):
+    done = shell('mkdir "$1" && cd "$1" && rmdir "$1" && "$0" plugins ls -a relative', tmp_path / "gone")
+    said = "lamina: the working directory has been removed: change to another one\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
+
+
 BUFFERS = pytest.mark.parametrize("unbuffered", ["", "1"])
 """With and without the variable PYTHONUNBUFFERED, which container images often set."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -45,8 +46,15 @@ def reported(code: int = FAILURE) -> Iterator[None]:
         sys.exit(BROKEN_PIPE)
     except OSError as error:
         _drop_output()
-        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
-        _fail(code, f"{where}{error.strerror or error}")
+        _fail(code, _described(error))
+
+
+def _described(error: OSError) -> str:
+    if isinstance(error.filename, str | bytes):
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    if error.errno == errno.ENOENT and os.readlink("/proc/self/cwd").endswith(" (deleted)"):
+        return "the working directory has been removed: change to another one"
+    return error.strerror or str(error)
 
 
 def _fail(code: int, *messages: str) -> NoReturn:
