@@ -9,6 +9,8 @@ from lamina.errdefs import InvalidArgument
 
 LIMIT: Final = 4096
 """Maximum size of a label's key and value together, in bytes."""
+TOTAL: Final = 8 << 20
+"""Maximum size of all labels of a thing together, in bytes: half of a message, so that it can be listed."""
 
 
 def check_labels(labels: Mapping[str, str]) -> dict[str, str]:
@@ -18,8 +20,10 @@ def check_labels(labels: Mapping[str, str]) -> dict[str, str]:
         labels: Labels of a request. A label with an empty value is dropped.
 
     Raises:
-        InvalidArgument: A key and its value exceed `LIMIT` bytes together, or are not Unicode text.
+        InvalidArgument: A key and its value exceed `LIMIT` bytes together, or are not Unicode text; or all labels
+            exceed `TOTAL` bytes.
     """
+    total = 0
     for key, value in labels.items():
         try:
             size = len(key.encode()) + len(value.encode())
@@ -30,6 +34,11 @@ def check_labels(labels: Mapping[str, str]) -> dict[str, str]:
             raise InvalidArgument(
                 f"label {shown!r}: key and value have {size} bytes, more than the maximum of {LIMIT}"
             )
+        total += size
+    if total > TOTAL:
+        raise InvalidArgument(
+            f"{len(labels)} labels have {total} bytes, more than the maximum of {TOTAL} together"
+        )
     return {key: value for key, value in labels.items() if value}
 
 
@@ -46,7 +55,7 @@ def update_labels(
         of: The owner of the labels, to begin a message.
 
     Raises:
-        InvalidArgument: A field path names something else.
+        InvalidArgument: A field path names something else, or the labels are malformed (`check_labels`).
     """
     result = dict(old)
     for path in fieldpaths or ("labels",):
@@ -61,4 +70,4 @@ def update_labels(
             result[key] = new[key]
         else:
             result.pop(key, None)
-    return result
+    return check_labels(result)

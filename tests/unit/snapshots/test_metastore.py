@@ -121,6 +121,22 @@ def test_labels_beyond_the_limit_are_refused_and_at_the_limit_are_kept(keyspace:
         run(keyspace.update(Info("a", labels={"k" * 97: "v" * 4000})))
 
 
+def test_updates_cannot_add_more_labels_than_a_message_holds(keyspace: Keyspace) -> None:
+    """A snapshot that cannot be shown would end every list of its keyspace."""
+    create(keyspace, "a")
+    for number in range(4):
+        add_labels(keyspace, str(number))
+    with pytest.raises(InvalidArgument, match="more than the maximum of 8388608 together"):
+        add_labels(keyspace, "4")
+    assert len(keyspace.get("a").info.labels) == 2000
+
+
+def add_labels(keyspace: Keyspace, prefix: str) -> None:
+    """Add labels of 2 MB to a snapshot."""
+    labels = {f"{prefix}-{number}": "v" * 4000 for number in range(500)}
+    run(keyspace.update(Info("a", labels=labels), tuple(f"labels.{key}" for key in labels)))
+
+
 def test_a_filter_that_cannot_be_parsed_is_refused_before_the_walk(keyspace: Keyspace) -> None:
     with pytest.raises(FilterSyntaxError):
         keyspace.walk("name==a,")
