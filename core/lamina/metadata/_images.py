@@ -239,25 +239,28 @@ def _encoded(what: str, text: str, name: str) -> bytes:
 
 def _updated(old: Image, new: Image, fieldpaths: tuple[str, ...]) -> Image:
     """Return an image after an update along field paths."""
-    target, labels = old.target, old.labels
+    target, annotations, labels = old.target, dict(old.target.annotations), old.labels
+    label_paths: list[str] = []
     for path in fieldpaths:
         match path.split(".", 1):
             case ["target"]:
-                target = new.target
+                target, annotations = new.target, dict(new.target.annotations)
             case ["annotations"]:
-                target = attrs.evolve(target, annotations=new.target.annotations)
+                annotations = dict(new.target.annotations)
+            case ["annotations", key] if key in new.target.annotations:
+                annotations[key] = new.target.annotations[key]
             case ["annotations", key] if key:
-                others = {name: value for name, value in target.annotations.items() if name != key}
-                found = new.target.annotations.get(key)
-                target = attrs.evolve(target, annotations=others | ({} if found is None else {key: found}))
+                annotations.pop(key, None)
             case ["labels", *_]:
-                labels = update_labels(labels, new.labels, (path,), f"image {shorten(old.name)}")
+                label_paths.append(path)
             case _:
                 raise InvalidArgument(
                     f"image {shorten(old.name)}: cannot update {path!r}: only target, annotations and labels can "
                     "change (`target`, `annotations`, `annotations.<key>`, `labels` and `labels.<key>`)"
                 )
-    return attrs.evolve(old, target=target, labels=labels)
+    if label_paths:  # together: each call copies the labels
+        labels = update_labels(labels, new.labels, label_paths, f"image {shorten(old.name)}")
+    return attrs.evolve(old, target=attrs.evolve(target, annotations=annotations), labels=labels)
 
 
 def _fields(image: Image) -> Callable[[tuple[str, ...]], str | None]:

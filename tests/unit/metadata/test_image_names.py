@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -241,6 +243,22 @@ def test_an_update_changes_only_what_its_field_paths_name(images: ImageStore) ->
     )
     assert images.update(new, ("labels",)).labels == new.labels
     assert images.update(new, ("target",)).target == new.target
+
+
+@pytest.mark.parametrize("field", ["labels", "annotations"])
+def test_an_update_of_many_fields_takes_little_processor_time(field: str) -> None:
+    """It is made in a transaction, for which all other writers of the host wait."""
+    program = (
+        "import resource\n"
+        "resource.setrlimit(resource.RLIMIT_CPU, (20, 20))\n"
+        "from lamina.content import Descriptor\n"
+        "from lamina.images import Image\n"
+        "from lamina.metadata._images import _updated\n"
+        "fields = {f'key{number}': 'value' for number in range(100_000)}\n"
+        "image = Image('i', Descriptor('t', 'd', 1, annotations=fields), fields)\n"
+        f"assert _updated(image, image, tuple(f'{field}.{{key}}' for key in fields)) == image\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 @pytest.mark.parametrize("path", ["name", "created", "target.digest", "labels.", "annotations.", ""])
