@@ -56,6 +56,8 @@ class Store:
         self._environment = environment
         self._ballast = ballast
         self._checks = checks
+        self._opened_at: int = environment.read(lambda transaction: transaction.id())
+        """The last transaction of earlier processes."""
         self.uuid = environment.read(_known_uuid) or environment.write(self._initialise)
         """The UUID of the store, which is also in every data root that belongs to it."""
 

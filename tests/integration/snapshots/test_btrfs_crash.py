@@ -169,6 +169,7 @@ def test_the_copy_of_a_commit_stays_if_a_recovery_record_says_that_it_was_comple
     (tmp_path / "older").rename(tmp_path / "metastore")
     owner, _, _ = (mountpoint / "root/uuid").read_text().partition(" ")
     (mountpoint / "root/uuid").write_text(f"{owner} 0\n")  # else it is refused
+    (mountpoint / "root/transaction").unlink()
     with open_btrfs(tmp_path) as btrfs:
         btrfs._tidying().tidy_up()
         assert "root/snapshots/2/committed" in subvolumes(mountpoint)

@@ -17,6 +17,7 @@ from lamina.diagnosis.host import examination
 from lamina.fs import SecureDirectory
 from lamina.snapshots import Kind
 from lamina.snapshots.local import _recovery
+from lamina.snapshots.local._progress import Progress
 from lamina.snapshots.local._recovery import RecoveryRecords
 from lamina.snapshots.storage import MetaStore, SnapshotterStore
 from lamina.steps import run
@@ -40,6 +41,12 @@ def directory(tmp_path: Path) -> Iterator[SecureDirectory]:
         yield directory
 
 
+@pytest.fixture
+def progress(tmp_path: Path, overlayfs: SnapshotterStore) -> Iterator[Progress]:
+    with SecureDirectory.open(str(tmp_path / "data root"), create_mode=0o700) as root:
+        yield Progress(root, overlayfs)
+
+
 def obstruct(directory: SecureDirectory, id_: int) -> Path:
     """Keep the record of an identifier from being written, until what is returned is removed."""
     obstacle = Path(directory.path_of(str(id_)))
@@ -47,19 +54,21 @@ def obstruct(directory: SecureDirectory, id_: int) -> Path:
     return obstacle
 
 
-def test_close_writes_pending_records(directory: SecureDirectory, overlayfs: SnapshotterStore) -> None:
+def test_close_writes_pending_records(
+    directory: SecureDirectory, overlayfs: SnapshotterStore, progress: Progress
+) -> None:
     id_ = create(overlayfs, "k")
-    records = RecoveryRecords(directory, overlayfs)
+    records = RecoveryRecords(directory, overlayfs, progress)
     records.write(id_)
     records.close()
     assert json.loads(directory.read(str(id_)) or b"")["key"] == "k"
 
 
 def test_a_failed_write_is_repeated_with_the_next_change(
-    directory: SecureDirectory, overlayfs: SnapshotterStore
+    directory: SecureDirectory, overlayfs: SnapshotterStore, progress: Progress
 ) -> None:
     first, second = create(overlayfs, "a"), create(overlayfs, "b")
-    records = RecoveryRecords(directory, overlayfs)
+    records = RecoveryRecords(directory, overlayfs, progress)
     obstacle = obstruct(directory, first)
     records.write(first)
     records.flush()
@@ -70,10 +79,10 @@ def test_a_failed_write_is_repeated_with_the_next_change(
 
 
 def test_the_record_of_a_removed_snapshot_is_deleted_although_an_earlier_change_is_told_later(
-    directory: SecureDirectory, overlayfs: SnapshotterStore
+    directory: SecureDirectory, overlayfs: SnapshotterStore, progress: Progress
 ) -> None:
     id_ = create(overlayfs, "k")
-    records = RecoveryRecords(directory, overlayfs)
+    records = RecoveryRecords(directory, overlayfs, progress)
     records.write(id_)
     records.flush()
     run(overlayfs.keyspace("overlayfs").remove("k"))
@@ -95,9 +104,9 @@ def no_space() -> Iterator[None]:
 
 
 def test_a_new_record_that_cannot_be_written_leaves_nothing(
-    directory: SecureDirectory, overlayfs: SnapshotterStore
+    directory: SecureDirectory, overlayfs: SnapshotterStore, progress: Progress
 ) -> None:
-    records = RecoveryRecords(directory, overlayfs)
+    records = RecoveryRecords(directory, overlayfs, progress)
     records.write(create(overlayfs, "k"))
     with no_space():
         records.flush()
@@ -105,10 +114,10 @@ def test_a_new_record_that_cannot_be_written_leaves_nothing(
 
 
 def test_a_record_that_cannot_be_replaced_stays_as_it_was(
-    directory: SecureDirectory, overlayfs: SnapshotterStore
+    directory: SecureDirectory, overlayfs: SnapshotterStore, progress: Progress
 ) -> None:
     id_ = create(overlayfs, "k")
-    records = RecoveryRecords(directory, overlayfs)
+    records = RecoveryRecords(directory, overlayfs, progress)
     records.write(id_)
     records.flush()
     before = directory.read(str(id_))
@@ -119,10 +128,10 @@ def test_a_record_that_cannot_be_replaced_stays_as_it_was(
 
 
 def test_the_empty_record_of_an_interrupted_write_is_written_again(
-    directory: SecureDirectory, overlayfs: SnapshotterStore
+    directory: SecureDirectory, overlayfs: SnapshotterStore, progress: Progress
 ) -> None:
     id_ = create(overlayfs, "k")
-    records = RecoveryRecords(directory, overlayfs)
+    records = RecoveryRecords(directory, overlayfs, progress)
     Path(directory.path_of(str(id_))).touch(0o600)
     records.write(id_)
     records.flush()
@@ -130,10 +139,10 @@ def test_the_empty_record_of_an_interrupted_write_is_written_again(
 
 
 def test_records_are_written_although_changes_keep_coming(
-    directory: SecureDirectory, overlayfs: SnapshotterStore
+    directory: SecureDirectory, overlayfs: SnapshotterStore, progress: Progress
 ) -> None:
     id_ = create(overlayfs, "k")
-    records = RecoveryRecords(directory, overlayfs)
+    records = RecoveryRecords(directory, overlayfs, progress)
 
     def is_written() -> bool:
         records.write(id_)
@@ -152,10 +161,10 @@ def test_the_doctor_waits_longer_than_the_record_of_any_change() -> None:
 
 
 def test_changes_that_come_while_others_are_written_wait_no_longer(
-    directory: SecureDirectory, overlayfs: SnapshotterStore, monkeypatch: pytest.MonkeyPatch
+    directory: SecureDirectory, overlayfs: SnapshotterStore, progress: Progress, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Writing takes half a second under load, and a second after a change its record should be there."""
-    records = RecoveryRecords(directory, overlayfs)
+    records = RecoveryRecords(directory, overlayfs, progress)
     now = 0.0
     begun: list[float] = []
 
@@ -178,12 +187,12 @@ def test_changes_that_come_while_others_are_written_wait_no_longer(
 
 
 def test_failing_and_recovered_writes_are_each_logged_once(
-    directory: SecureDirectory, overlayfs: SnapshotterStore, caplog: pytest.LogCaptureFixture
+    directory: SecureDirectory, overlayfs: SnapshotterStore, progress: Progress, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A disk that is full for a while does not fill the log too."""
     caplog.set_level(logging.INFO, "lamina.snapshots.local")
     ids = [create(overlayfs, key) for key in "abc"]
-    records = RecoveryRecords(directory, overlayfs)
+    records = RecoveryRecords(directory, overlayfs, progress)
     obstacles = [obstruct(directory, id_) for id_ in ids]
     for id_ in ids:
         records.write(id_)

@@ -11,10 +11,9 @@ from lamina.snapshots.storage.file import Counters
 
 
 def ownership_of(evidence: Evidence, name: str, root: DataRootContents) -> Iterator[Finding]:
-    """Compare the UUID and the generation of a data root with the metastore's."""
+    """Compare the UUID, the generation and the last transaction of a data root with the metastore's."""
     check = "metastore's mark"
     ours, theirs = evidence.contents.uuid, root.uuid
-    generation = evidence.contents.counters.get(name, Counters()).generation
     if not root.data and not root.records:
         yield Finding.ok(check, "the data root is empty")
     elif not theirs:
@@ -30,10 +29,12 @@ def ownership_of(evidence: Evidence, name: str, root: DataRootContents) -> Itera
             f"restore{evidence.options} FILE; if the data root belongs to another host, set root_path to another "
             "directory",
         )
-    elif root.generation > generation:
+    elif root.is_newer(name, evidence.contents):
+        generation = evidence.contents.counters.get(name, Counters()).generation
         found = (
-            f"{root.path} was opened {root.generation} times with this metastore, which has recorded "
-            f"{generation}: it was restored from a copy and lacks later changes"
+            f"{root.path} was opened {root.generation} times with this metastore, up to transaction "
+            f"{root.transaction}, and the metastore {generation} times, up to transaction "
+            f"{evidence.contents.transaction}: it was restored from a copy and lacks later changes"
         )
         yield Finding.problem(check, found, evidence.rebuild)
     else:

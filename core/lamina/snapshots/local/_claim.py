@@ -11,6 +11,7 @@ from typing import Final
 from lamina.errdefs import DataLoss, Error, FailedPrecondition
 from lamina.fs import SecureDirectory, is_full_or_read_only
 from lamina.snapshots.local._opening import UUID, missing
+from lamina.snapshots.local._progress import read_progress
 from lamina.snapshots.local._recovery import MOST
 from lamina.snapshots.storage import SnapshotterStore
 from lamina.snapshots.storage.recovery_record import RecoveryRecord
@@ -77,6 +78,13 @@ class Claim:
                 f"and the data root {opened} times: was an older copy put in its place? It does not know the "
                 "snapshots made since. Nothing there was touched. Stop lamina, and add them: `lamina "
                 "metastore rebuild`"
+            )
+        if self.is_known and (progress := read_progress(root)) > (store.opened_before, store.opened_at):
+            raise FailedPrecondition(
+                f"data root {path} is newer than the metastore, whose last transaction is {store.opened_at}, and "
+                f"the data root knows of {progress[1]}: was an older copy put in its place? It does not know the "
+                "snapshots made since. Nothing there was touched. Stop lamina, and add them: `lamina metastore "
+                "rebuild`"
             )
         store.failed_sync.attach(root, counts=self.is_known)
 

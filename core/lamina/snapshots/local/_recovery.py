@@ -13,12 +13,13 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Final
 
 from lamina.errdefs import DataLoss, Error, FailedPrecondition
 from lamina.fs import SecureDirectory, write_all
 from lamina.snapshots._time import NANOSECONDS
+from lamina.snapshots.local._progress import Progress
 from lamina.snapshots.storage import Record, SnapshotterStore
 from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
@@ -38,15 +39,17 @@ UNFINISHED: Final = ".new"
 class RecoveryRecords:
     """The files in the `records/` directory of a data root."""
 
-    def __init__(self, directory: SecureDirectory, store: SnapshotterStore) -> None:
+    def __init__(self, directory: SecureDirectory, store: SnapshotterStore, progress: Progress) -> None:
         """Keep the files of a snapshotter.
 
         Args:
             directory: Their directory. The caller closes it after this.
             store: The source of the records.
+            progress: Written with them.
         """
         self._directory = directory
         self._store = store
+        self._progress = progress
         self._changed: collections.deque[tuple[int, bool]] = collections.deque()
         """Identifiers, each with whether its snapshot was removed."""
         self._writing = threading.Lock()
@@ -84,7 +87,7 @@ class RecoveryRecords:
             }
             self._changed.extend((id_, changed[id_]) for id_ in failed)
             if changed:
-                self._report(failed)
+                self._report([*failed.values(), *self._write_progress()])
 
     def close(self) -> None:
         """Write all changes and stop the thread. Closing twice does nothing."""
@@ -123,15 +126,22 @@ class RecoveryRecords:
             return error
         return None
 
-    def _report(self, failed: Mapping[int, Exception]) -> None:
+    def _write_progress(self) -> Sequence[Exception]:
+        """Write how far the metastore is; return an error instead of raising it."""
+        try:
+            self._progress.write()
+        except (Error, OSError) as error:
+            return [error]
+        return []
+
+    def _report(self, problems: Sequence[Exception]) -> None:
         """Log when writing begins to fail and when it works again, but not each failure."""
-        if failed and not self._failing:
-            error = next(iter(failed.values()))
-            fields = {"path": self._directory.path, "snapshots": len(failed)}
-            _log.warning("cannot write recovery records, will try again", exc_info=error, extra=fields)
-        elif self._failing and not failed:
+        if problems and not self._failing:
+            fields = {"path": self._directory.path, "snapshots": len(problems)}
+            _log.warning("cannot write recovery records, will try again", exc_info=problems[0], extra=fields)
+        elif self._failing and not problems:
             _log.info("recovery records are written again", extra={"path": self._directory.path})
-        self._failing = bool(failed)
+        self._failing = bool(problems)
 
     def _replace(self, keyspace: str, record: Record) -> None:
         self.drop_unfinished(record.id)

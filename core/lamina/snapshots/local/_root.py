@@ -12,6 +12,7 @@ from lamina.fs import FileSystemSync, Lock, SecureDirectory, remove_default_acl
 from lamina.places import LOCK
 from lamina.snapshots.local._claim import Claim
 from lamina.snapshots.local._opening import SNAPSHOTS, open_data_root
+from lamina.snapshots.local._progress import Progress
 from lamina.snapshots.local._quarantine import QUARANTINE, Quarantine
 from lamina.snapshots.local._recovery import UNFINISHED, RecoveryRecords
 from lamina.snapshots.local._throttled import throttled
@@ -32,6 +33,7 @@ class DataRoot:
     ================  ==========================================================================
     ``lamina.lock``   held by the process that uses the directory; its pid is in it
     ``uuid``          the UUID of the metastore that the data belongs to, and the count of its openings (`Claim`)
+    ``transaction``   the last transaction of the metastore that is known here (`Progress`)
     ``failed-sync``   the highest identifier that a failed sync may have damaged, 0: none has failed (`FailedSync`)
     ``snapshots/``    one entry for each identifier
     ``records/``      recovery records, from which a metastore can be rebuilt, one file for each identifier
@@ -52,7 +54,7 @@ class DataRoot:
     ) -> None:
         """Use `open`."""
         self.path = directory.path
-        self.records = RecoveryRecords(parts[RECORDS], store)
+        self.records = RecoveryRecords(parts[RECORDS], store, Progress(directory, store))
         self._snapshots = parts[SNAPSHOTS]
         self._parts = parts
         self._store = store
@@ -253,11 +255,7 @@ class DataRoot:
         self.records.flush()
 
     def free_space(self) -> bool:
-        """Free space on a full disk by deleting quarantined data (`Quarantine.give_up`).
-
-        Returns:
-            Whether anything was deleted, so that a retry may succeed.
-        """
+        """Delete quarantined data on a full disk (`Quarantine.give_up`); return whether that may have helped."""
         return self.agrees and bool(self._quarantine.give_up())
 
     def trash_entries(self) -> int:

@@ -131,7 +131,11 @@ def _combine(
     merged = merge(chosen, _own_contents(before, roots, used, chosen), used, current)
     known = _current(present, used) if present.uuid == chosen and not present.salvaged else ()
     failed_syncs = find_failed_syncs(merged, used, (before, present), known)
-    merged = merged.with_failed_syncs(failed_syncs.last_ids).with_losses(_losses(before, backup))
+    is_outdated = bool(backup) or any(
+        one.uuid == chosen and one.is_newer(name, before) for name, one in used.items()
+    )
+    merged = merged.with_failed_syncs(failed_syncs.last_ids)
+    merged = merged.with_losses(_losses(before, is_outdated=is_outdated))
     unmarked = [one for one in used.values() if one.uuid != chosen and (one.data or one.records)]
     return Rebuilt(
         merged,
@@ -139,7 +143,7 @@ def _combine(
         foreign=tuple(one for name, one in roots.items() if name not in used),
         before=before,
         failed_syncs=failed_syncs,
-        changes=bool(backup or unmarked) or _changes(before, merged.contents),
+        changes=is_outdated or bool(unmarked) or _changes(before, merged.contents),
         backup=backup,
     )
 
@@ -209,11 +213,7 @@ def _current(before: Contents, roots: Mapping[str, DataRootContents]) -> tuple[s
     """
     if before.problems:
         return ()
-    return tuple(
-        name
-        for name, counters in before.counters.items()
-        if name not in roots or roots[name].generation <= counters.generation
-    )
+    return tuple(name for name in before.counters if name not in roots or not roots[name].is_newer(name, before))
 
 
 def _changes(before: Contents, after: Contents) -> bool:
@@ -226,9 +226,9 @@ def _by_id(contents: Contents) -> dict[tuple[str, int], tuple[str, Record]]:
     return {(one.snapshotter, one.record.id): (one.keyspace, one.record) for one in contents.snapshots}
 
 
-def _losses(before: Contents, backup: str) -> str:
+def _losses(before: Contents, *, is_outdated: bool) -> str:
     """Return the time since which names of images, labels of blobs and leases may be lost; "" if none are."""
-    if backup or before.problems or before.salvaged:
+    if is_outdated or before.problems or before.salvaged:
         return _now()
     return before.losses
 

@@ -13,7 +13,9 @@ import attrs
 from lamina.errdefs import Error
 from lamina.fs import SecureDirectory
 from lamina.snapshots.local import layout
+from lamina.snapshots.local._progress import read_progress
 from lamina.snapshots.storage import failed_sync_in
+from lamina.snapshots.storage.file import Contents, Counters
 from lamina.snapshots.storage.recovery_record import RecoveryRecord
 
 LIMIT: Final = 64 << 20
@@ -33,6 +35,8 @@ class DataRootContents:
     """The UUID of its metastore, or "" if it is missing or damaged."""
     generation: int = 0
     """The number of times that the metastore was opened with it."""
+    transaction: int = 0
+    """The last transaction of the metastore since that it knows of; 0 if it knows of none."""
     data: frozenset[int] = frozenset()
     """Identifiers with data."""
     unfinished: frozenset[int] = frozenset()
@@ -47,6 +51,11 @@ class DataRootContents:
     """The highest identifier that a failed sync may have damaged, or None if not stored."""
     last_id: int = 0
     """The highest identifier found anywhere in the data root."""
+
+    def is_newer(self, snapshotter: str, metastore: Contents) -> bool:
+        """Return whether the metastore is a copy from before it was last used with the data root."""
+        counters = metastore.counters.get(snapshotter, Counters())
+        return (self.generation, self.transaction) > (counters.generation, metastore.transaction)
 
     @property
     def snapshotter(self) -> str:
@@ -90,6 +99,7 @@ def scan(path: str, watch: Watch = unwatched) -> DataRootContents:
     """
     with SecureDirectory.open(path) as directory:
         uuid, generation = _owner(directory)
+        openings, transaction = read_progress(directory)
         failed_sync = failed_sync_in(directory)
         names = _names(directory, layout.SNAPSHOTS)
         records, torn = _records(directory, watch)
@@ -104,7 +114,8 @@ def scan(path: str, watch: Watch = unwatched) -> DataRootContents:
     return DataRootContents(
         path=path,
         uuid=uuid,
-        generation=generation,
+        generation=max(generation, openings),
+        transaction=transaction if openings >= generation else 0,
         data=frozenset(found),
         unfinished=frozenset(unfinished),
         records=records,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
@@ -36,6 +37,8 @@ class Contents:
     """The contents read from a metastore, or to be written to one."""
 
     uuid: str = ""
+    transaction: int = attrs.field(default=sys.maxsize, eq=False, kw_only=True)
+    """The last transaction of the file; the largest number of contents that were not read from one."""
     counters: Mapping[str, Counters] = attrs.field(factory=dict)
     """By snapshotter."""
     snapshots: tuple[RecoveryRecord, ...] = ()

@@ -39,7 +39,16 @@ class MetaStore(Store):
             InvalidArgument: The name is empty, longer than 128 bytes, or not printable text.
         """
         check_name("snapshotter", name)
-        return SnapshotterStore(self._environment, self.uuid, self.state, name, self._ballast)
+        opened_at = self._opened_at
+        if name in self._opened_before:
+            opened_at = self._environment.read(lambda transaction: transaction.id())
+        self._opened_before.add(name)
+        return SnapshotterStore(self._environment, self.uuid, self.state, name, self._ballast, opened_at)
+
+    @functools.cached_property
+    def _opened_before(self) -> set[str]:
+        """The snapshotters whose parts were returned before, which may have been written to since the opening."""
+        return set()
 
     def check_complete(self) -> None:
         """Check that no entries were left out when the store was salvaged from a damaged file.

@@ -24,9 +24,12 @@ def read_file(path: str) -> Contents:
         FailedPrecondition: Its schema version is unknown.
     """
     with open(path, "rb", buffering=0) as file:
-        found = read_pages(_lenient(reader(file.fileno())))
+        read = _lenient(reader(file.fileno()))
+        meta, _ = newest_meta(read)
+        found = read_pages(read)
     contents = Contents.of(found.entries.items())
-    return attrs.evolve(contents, problems=(*found.problems, *contents.problems))
+    transaction = meta.transaction if meta else 0
+    return attrs.evolve(contents, transaction=transaction, problems=(*found.problems, *contents.problems))
 
 
 def _lenient(read: Read) -> Read:

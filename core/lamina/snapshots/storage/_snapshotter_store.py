@@ -29,7 +29,9 @@ BLOCK: Final = 1024
 class SnapshotterStore:
     """The keyspaces of one snapshotter, and the identifiers, which are unique across them."""
 
-    def __init__(self, environment: Environment, uuid: str, state: str, name: str, ballast: Ballast) -> None:
+    def __init__(
+        self, environment: Environment, uuid: str, state: str, name: str, ballast: Ballast, opened_at: int
+    ) -> None:
         """Use `MetaStore.snapshotter`."""
         self._environment = environment
         self.uuid = uuid
@@ -39,6 +41,8 @@ class SnapshotterStore:
         self.name = name
         self.ballast = ballast
         """The reserve of disk space beside the metastore's file, for removals on a full disk."""
+        self.opened_at = opened_at
+        """The last transaction before this opening."""
         self.number, self.first_id, self.opened_before = self._register()
         """`number`: four bytes that name the snapshotter in database keys.
         `first_id`: all lower identifiers were reserved by earlier processes.
@@ -84,6 +88,18 @@ class SnapshotterStore:
                 self._environment.write(self._count_opening)
                 self._counted = True
         return self.opened_before + 1
+
+    def progress(self) -> tuple[int, int] | None:
+        """Return the counted openings and the last durable transaction; None while nothing can be stored.
+
+        Raises:
+            Unavailable: The store is closed.
+        """
+        return None if self._environment.outage() else self._environment.read(self._progress)
+
+    def _progress(self, transaction: Transaction) -> tuple[int, int]:
+        stored = checksum.get(transaction, layout.snapshotter_key(self.name)) or b""
+        return int(layout.SNAPSHOTTER.unpack(stored)[2]), int(transaction.id())
 
     def keyspace(self, name: str) -> Keyspace:
         """Return the keyspace of that name, which is created with its first snapshot.
