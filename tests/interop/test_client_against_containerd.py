@@ -196,6 +196,23 @@ def test_a_refused_removal_names_its_snapshot(address: str) -> None:
         native.remove("base")
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ("snapshots ls", 1, "namespace is required; use --namespace NAME"),
+        ("images df", 1, "Collector/Usage: is it a lamina host? If so, `lamina plugins ls -d` says why"),
+        ("metastore check", 1, "Metastore/Copy: is it a lamina host? If so, `lamina plugins ls -d` says why"),
+        ("version", 0, "is not the socket of a lamina host"),
+    ],
+)
+def test_commands_say_what_is_wrong_with_the_socket_of_a_containerd(
+    address: str, words: str, code: int, said: str
+) -> None:
+    done = forked.run(*words.split(), "-a", address, env=environment())
+    assert (done.returncode, done.stderr.count("\n")) == (code, 1), done.stderr
+    assert done.stderr.endswith(f"{said}\n")
+
+
 @pytest.fixture(scope="module")
 def compiled_in() -> dict[str, FileDescriptorProto]:
     """The descriptors in containerd's binary by file name: Go's generator leaves each gzipped."""

@@ -20,30 +20,40 @@ def version(*, as_json: bool) -> None:
     from importlib.metadata import version as installed_version
 
     client = {"Version": installed_version("lamina"), "Python": platform.python_version()}
-    server = _server()
+    server, warning = _server(client["Version"])
     if as_json:
         write_json({"Client": client, "Server": server})
     else:
         sides = {"Client": client} if server is None else {"Client": client, "Server": server}
         write("\n\n".join("\n".join(_lines(side, facts)) for side, facts in sides.items()))
-    if server is not None and server["Version"] != client["Version"]:
-        print_warnings(["the host runs another version than this command: restart it"])
+    print_warnings(filter(None, [warning]))
 
 
-def _server() -> dict[str, str] | None:
-    """Ask the host for its version; return None if no host runs.
+def _server(ours: str) -> tuple[dict[str, str] | None, str]:
+    """Ask the host for its version.
+
+    Args:
+        ours: The version of this command.
+
+    Returns:
+        The facts about the host, None if no host runs; and a warning if it has another version, or "".
 
     Raises:
         Unavailable: No host answers at the address given.
     """
     try:
         with connected() as client:
-            theirs = client.version()
-            return {"Version": theirs.version, "Revision": theirs.revision, "UUID": client.server().uuid}
+            theirs, warning = client.version(), ""
+            if theirs.version != ours:
+                warning = "the host runs another version than this command: restart it"
+                if not any(plugin.is_of_lamina for plugin in client.plugins()):
+                    warning = f"{client.address} is not the socket of a lamina host"
+            facts = {"Version": theirs.version, "Revision": theirs.revision, "UUID": client.server().uuid}
+            return facts, warning
     except Unavailable:
         if address_given():
             raise
-        return None
+        return None, ""
 
 
 def _lines(side: str, facts: dict[str, str]) -> list[str]:

@@ -33,6 +33,8 @@ MAX_METADATA = 1 << 20
 _SUN_PATH = 107
 """Limit of a socket's path in bytes: `sun_path` without its final NUL, unix(7)."""
 
+_NOT_SERVED = ("Method not found!", "unknown service ", "unknown method ")
+"""Beginnings of the messages of grpc's servers, and of those in Go, such as containerd."""
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 
 
@@ -107,8 +109,9 @@ class Connection(abc.ABC):
         """Return the error of a status other than OK."""
         if code == Code.UNAVAILABLE:
             return self._unreachable() or from_status(code, details)
-        if code == Code.UNIMPLEMENTED and details == "Method not found!":  # the words of grpc's servers
-            return Unimplemented(f"{self.path}: nothing serves {method}: `lamina plugins ls -d` says why")
+        if code == Code.UNIMPLEMENTED and details.startswith(_NOT_SERVED):
+            doubt = "is it a lamina host? If so, " if method.startswith("/lamina.") else ""
+            return Unimplemented(f"{self.path}: nothing serves {method}: {doubt}`lamina plugins ls -d` says why")
         return from_status(code, details)
 
     def _unreachable(self) -> Error | None:

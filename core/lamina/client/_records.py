@@ -33,6 +33,11 @@ class RemotePlugin:
         return f"{self.type}.{self.id}"
 
     @property
+    def is_of_lamina(self) -> bool:
+        """True if the server is a lamina host."""
+        return bool(self.details.distribution)
+
+    @property
     def status(self) -> str:
         """`ok`, `skipped`, `failed` or `blocked`: the words of `lamina.plugin.Status`.
 

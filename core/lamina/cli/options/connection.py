@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from lamina.cli.terminal.output import one_line
-from lamina.errdefs import Error, InvalidArgument, NotFound
+from lamina.errdefs import Error, FailedPrecondition, InvalidArgument, NotFound
 from lamina.places import default_address
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any] | click.Command)
 
 _USUAL: Final = "overlayfs"
+_NO_NAMESPACE: Final = "namespace is required"
+"""The message of a containerd; a lamina host has a default."""
 _META = "lamina.cli."
 """The prefix of the options' keys in `click.Context.meta`."""
 
@@ -60,7 +62,12 @@ def connected() -> Iterator[Client]:
 
     timeout, namespace = click.get_current_context().meta[f"{_META}timeout"], given_namespace()
     with Client(given_address(), timeout=timeout, namespace=namespace, brief=True) as client:
-        yield client
+        try:
+            yield client
+        except FailedPrecondition as error:
+            if str(error) == _NO_NAMESPACE and f"{_META}namespace" in click.get_current_context().meta:
+                error.add_note("use --namespace NAME")
+            raise
 
 
 def given_namespace() -> str:

@@ -9,7 +9,7 @@ import shlex
 import socket
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import attrs
@@ -79,8 +79,8 @@ def _ask(address: str, pid: int, uid: int, start: str) -> HostProbe:
                 findings.append(Finding.ok("health", "the host reports that it is serving"))
             else:
                 findings.append(Finding.problem("health", "the host reports that it is stopping", remedy))
-            findings.append(_version(client))
             plugins = tuple(client.plugins())
+            findings.append(_version(client, plugins))
     except Error as error:
         findings.append(Finding.problem("health", f"it does not answer like a host: {error}", remedy))
         return HostProbe(tuple(findings), pid or None)
@@ -93,12 +93,15 @@ def _restart(host: Process, start: str) -> str:
     return f"{look}To restart it: kill {host.pid} or, if that does not stop it, kill -9 {host.pid}; then {start}"
 
 
-def _version(client: Client) -> Finding:
+def _version(client: Client, plugins: Sequence[RemotePlugin]) -> Finding:
     from importlib.metadata import version
 
     theirs, ours = client.version().version, version("lamina")
     if theirs == ours:
         return Finding.ok("version", theirs)
+    if not any(plugin.is_of_lamina for plugin in plugins):
+        found = f"{theirs} of a server that is not a lamina host"
+        return Finding.warning("version", found, "give the socket of a lamina host: -a SOCKET")
     found = f"the host has version {theirs}, this command {ours}"
     return Finding.warning("version", found, "restart the host")
 
