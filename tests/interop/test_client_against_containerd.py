@@ -49,7 +49,7 @@ def address(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture(params=[False, True], ids=["grpc", "brief"])
 def client(request: pytest.FixtureRequest, address: str) -> Iterator[Client]:
     namespace = f"test-{uuid.uuid4().hex}"
-    with Client(address, timeout=30, namespace=namespace, brief=request.param) as client:
+    with Client(address, timeout=120, namespace=namespace, brief=request.param) as client:
         yield client
 
 
@@ -112,7 +112,7 @@ def test_errors_are_the_contracts(client: Client) -> None:
 
 
 def test_the_namespace_is_required_and_the_contexts_counts(address: str) -> None:
-    with Client(address, timeout=30) as client:
+    with Client(address, timeout=120) as client:
         native = client.snapshotter("native")
         with pytest.raises(FailedPrecondition, match="namespace is required"):
             native.stat("k")
@@ -185,7 +185,7 @@ def test_our_messages_have_the_fields_that_containerd_was_built_with(
 def test_a_refused_removal_names_its_snapshot(address: str) -> None:
     """The command names it although containerd's own error may not."""
     options = ("-a", address, "-n", "test-removal", "--snapshotter", "native")
-    with Client(address, timeout=30, namespace="test-removal") as client:
+    with Client(address, timeout=120, namespace="test-removal") as client:
         native = client.snapshotter("native")
         native.prepare("base-key", labels=KEEP)
         native.commit("base", "base-key", labels=KEEP)

@@ -30,7 +30,7 @@ def address() -> Iterator[str]:
 
 @pytest.fixture(params=["overlayfs", "native"])
 def snapshotter(request: pytest.FixtureRequest, address: str) -> Iterator[Snapshotter]:
-    with Client(address, timeout=30, namespace="default") as client:
+    with Client(address, timeout=120, namespace="default") as client:
         yield client.snapshotter(request.param)
 
 

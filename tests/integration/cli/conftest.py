@@ -69,7 +69,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def snapshotter(host: str) -> Iterator[Snapshotter]:
     """The host's snapshotter, empty, for what is only there to be looked at."""
-    with Client(host, timeout=30) as client:
+    with Client(host, timeout=120) as client:
         found = client.snapshotter("overlayfs")
         yield found
         for node in reversed(list(tree(found.walk()))):

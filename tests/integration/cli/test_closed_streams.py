@@ -73,7 +73,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def image(host: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     """The host has an image."""
     layout = write_directory(tmp_path_factory.mktemp("image") / "layout", debian(built_layer({"file": ""})))
-    with Client(host, timeout=30) as client:
+    with Client(host, timeout=120) as client:
         client.transfer().import_(str(layout))
 
 

@@ -79,7 +79,7 @@ def test_a_fork_knows_the_image_that_it_was_made_from(lamina: Lamina, host: str,
     lamina("images", "config", "debian:12", "--as", "another", "--user", "1")
     lamina("images", "commit", fork, "mine")
     assert "User" not in configuration(lamina, "mine").get("config", {})
-    with Client(host, timeout=30) as client:
+    with Client(host, timeout=120) as client:
         labels = client.snapshotter(SNAPSHOTS).stat(fork).labels
         assert labels[BASE] == client.transfer().resolve("debian:12").manifest.digest
         assert labels["containerd.io/gc.root"].endswith("Z")

@@ -41,7 +41,7 @@ Lamina = Callable[..., str]
 def lamina(lamina: Lamina, host: str) -> Iterator[Lamina]:
     """Runs `lamina` against a host without images."""
     yield lamina
-    with Client(host, timeout=30) as client:
+    with Client(host, timeout=120) as client:
         for image in client.images().list():
             client.images().delete(image.name)
         for name in (SNAPSHOTS, "native/images/default"):
@@ -334,7 +334,7 @@ def test_the_command_that_unmounts_is_shown_as_it_is_typed(
     words = shlex.split(said.partition("To unmount it: ")[2])
     assert words == ["lamina", "images", "unmount", str(target)]
     lamina(*words[1:])
-    with Client(host, timeout=30) as client:
+    with Client(host, timeout=120) as client:
         assert {one.name for one in client.snapshotter("overlayfs/images/k8s.io").walk()} == {*CHAIN}
         assert "k8s.io" in client.namespaces()
     lamina("images", "rm", "-n", "k8s.io", "debian:12")
@@ -389,7 +389,7 @@ def test_an_image_is_unmounted_once_by_several_processes(
     lamina("images", "import", layout)
 
     def unmount(_: int) -> bool:
-        with Client(host, timeout=30) as client:
+        with Client(host, timeout=120) as client:
             try:
                 return unmount_image(client, str(target))
             except NotFound as error:

@@ -23,7 +23,7 @@ EXPIRE = "containerd.io/gc.expire"
 @pytest.fixture
 def client(host: str) -> Iterator[Client]:
     """A client of the host, which has no leases afterwards."""
-    with Client(host, timeout=30) as client:
+    with Client(host, timeout=120) as client:
         yield client
         for lease in list(client.leases().list()):
             client.leases().delete(lease.id)

@@ -173,7 +173,7 @@ def test_the_message_about_a_missing_snapshot_says_where_it_is(
     host: str, lamina: Lamina, layer: Callable[..., None], words: tuple[str, ...]
 ) -> None:
     layer("base")
-    with Client(host, timeout=30, namespace="another") as client:
+    with Client(host, timeout=120, namespace="another") as client:
         client.leases().create("makes the namespace known")
         elsewhere = client.snapshotter("native/images/another")
         elsewhere.prepare("fork")

@@ -151,7 +151,7 @@ def cycle(directory: Path) -> Iterator[Cycle]:
         def cycle(capabilities: list[str]) -> None:
             with (
                 served(directory, root_path, UNIT.sandbox(capabilities)) as serving,
-                Client(f"{serving.state}/lamina.sock", timeout=30) as client,
+                Client(f"{serving.state}/lamina.sock", timeout=120) as client,
             ):
                 check_sandbox(serving.pid, len(capabilities))
                 plugins = {plugin.id: plugin for plugin in client.plugins(f"type=={PluginType.SNAPSHOTTER}")}

@@ -53,7 +53,7 @@ def serving(serve: Callable[..., Host], request: pytest.FixtureRequest) -> Host:
 
 @pytest.fixture
 def client(serving: Host) -> Iterator[Client]:
-    with Client(f"{serving.state}/lamina.sock", timeout=30) as client:
+    with Client(f"{serving.state}/lamina.sock", timeout=120) as client:
         yield client
 
 

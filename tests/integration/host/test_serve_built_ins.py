@@ -41,7 +41,7 @@ def serve(directory: Path, *arguments: str, **options: Any) -> Iterator[Host]:
 
 
 def test_when_it_is_ready_every_built_in_plugin_works_and_the_socket_answers(serving: Host) -> None:
-    with Client(str(serving.state / "lamina.sock"), timeout=10) as client:
+    with Client(str(serving.state / "lamina.sock"), timeout=120) as client:
         plugins = client.plugins()
     assert {plugin.type for plugin in plugins} >= {
         PluginType.METASTORE, PluginType.SNAPSHOTTER, PluginType.SERVICE, PluginType.GRPC, PluginType.SERVER,
@@ -59,12 +59,12 @@ def test_after_sigterm_the_socket_is_gone(serving: Host) -> None:
 
 def test_it_starts_again_after_sigkill(serving: Host) -> None:
     address = str(serving.state / "lamina.sock")
-    with Client(address, timeout=10) as client:
+    with Client(address, timeout=120) as client:
         client.snapshotter("overlayfs").prepare("mine")
     serving.send(signal.SIGKILL).wait()
     with serve(serving.directory) as again:
         again.wait_ready()
-        with Client(address, timeout=10) as client:
+        with Client(address, timeout=120) as client:
             assert client.snapshotter("overlayfs").stat("mine").name == "mine"
         assert again.stop() == 0
 
@@ -76,7 +76,7 @@ def test_a_second_host_does_not_take_the_socket_of_the_first(serving: Host) -> N
         message = second.stderr.splitlines()[-1]
     assert message.startswith("lamina: start io.containerd.server.v1.grpc: address in use: ")
     assert f"process {serving.pid}" in message
-    with Client(address, timeout=10) as client:
+    with Client(address, timeout=120) as client:
         assert client.healthy()
 
 

@@ -79,7 +79,7 @@ class Host(Daemon):
 
     def client(self) -> Client:
         """A client of the host."""
-        return Client(self.address, timeout=30)
+        return Client(self.address, timeout=120)
 
     def keys(self, snapshotter: str) -> list[str]:
         """The keys of a snapshotter's snapshots."""

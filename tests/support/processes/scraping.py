@@ -22,14 +22,14 @@ def url_in(log: str) -> str:
 
 def families(url: str) -> list[Metric]:
     """What is told, in the order in which it is."""
-    with urllib.request.urlopen(url, timeout=30) as response:
+    with urllib.request.urlopen(url, timeout=120) as response:
         return list(parse(response.read().decode()))
 
 
 def openmetrics_families(url: str) -> list[Metric]:
     """As `families`, out of the other format."""
     request = urllib.request.Request(url, headers={"Accept": "application/openmetrics-text; version=1.0.0"})
-    with urllib.request.urlopen(request, timeout=30) as response:
+    with urllib.request.urlopen(request, timeout=120) as response:
         return list(parse_openmetrics(response.read().decode()))
 
 

@@ -55,7 +55,7 @@ def connect(serve):
     clients = []
 
     def start(**handlers):
-        clients.append(Client(serve(snapshots_service(**handlers)).address, timeout=30))
+        clients.append(Client(serve(snapshots_service(**handlers)).address, timeout=120))
         return clients[-1].snapshotter("s")
 
     yield start

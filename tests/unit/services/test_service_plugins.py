@@ -32,7 +32,7 @@ def served(start, tmp_path):
     plugins = start()
     listener = plugins.get_by_id(PluginType.SERVER, "grpc")
     listener.start()
-    with contextlib.closing(listener), Client(str(tmp_path / "x.sock"), timeout=20) as client:
+    with contextlib.closing(listener), Client(str(tmp_path / "x.sock"), timeout=120) as client:
         yield client, plugins
 
 
@@ -103,7 +103,7 @@ def test_without_any_snapshotter_the_host_still_answers(start, tmp_path):
     plugins = start(snapshotter=skip)
     listener = plugins.get_by_id(PluginType.SERVER, "grpc")
     listener.start()
-    with contextlib.closing(listener), Client(str(tmp_path / "x.sock"), timeout=20) as client:
+    with contextlib.closing(listener), Client(str(tmp_path / "x.sock"), timeout=120) as client:
         blocked = {plugin.id for plugin in client.plugins() if plugin.status == "blocked"}
     assert blocked == {"snapshots-service", "snapshots"}
 
@@ -119,7 +119,7 @@ def test_an_invalid_service_is_reported_and_the_others_are_served(start, tmp_pat
     (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert record.id == "broken"
     listener.start()
-    with contextlib.closing(listener), Client(str(tmp_path / "x.sock"), timeout=20) as client:
+    with contextlib.closing(listener), Client(str(tmp_path / "x.sock"), timeout=120) as client:
         assert client.healthy()
 
 
@@ -127,7 +127,7 @@ def test_a_configured_address_overrides_the_host_s(start, tmp_path):
     config = listener_plugin.ListenerConfig(address=str(tmp_path / "other.sock"))
     listener = start({"io.containerd.server.v1.grpc": config}).get_by_id(PluginType.SERVER, "grpc")
     listener.start()
-    with contextlib.closing(listener), Client(str(tmp_path / "other.sock"), timeout=20) as client:
+    with contextlib.closing(listener), Client(str(tmp_path / "other.sock"), timeout=120) as client:
         assert client.healthy()
 
 
@@ -165,7 +165,7 @@ def test_the_listener_works_with_its_largest_numbers(start, tmp_path):
     config = listener_plugin.ListenerConfig(**largest)
     listener = start({"io.containerd.server.v1.grpc": config}).get_by_id(PluginType.SERVER, "grpc")
     listener.start()
-    with contextlib.closing(listener), Client(str(tmp_path / "x.sock"), timeout=20) as client:
+    with contextlib.closing(listener), Client(str(tmp_path / "x.sock"), timeout=120) as client:
         assert client.healthy()
 
 
