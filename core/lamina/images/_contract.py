@@ -169,7 +169,7 @@ class Transfer(abc.ABC):
             snapshot: The snapshot, of any kind, in the keyspace of the images.
             name: The name of the image; one that is there already stands for the new image afterwards.
             snapshotter: As for `import_`.
-            base: The image that the snapshot lies on. Without a name it is that from which the snapshot was made
+            base: The image that the snapshot is based on. "" for the one that the snapshot was made from
                 (`lamina images mount --rw`), or else the one whose layers the nearest snapshot below has.
             changes: Changes to the configuration of the base; None for none.
             message: A comment for the history.
@@ -183,7 +183,7 @@ class Transfer(abc.ABC):
 
         Raises:
             NotFound: There is no such snapshot or base.
-            FailedPrecondition: The snapshot is mounted; it does not lie on the base; or it lies on several images.
+            FailedPrecondition: The snapshot is mounted; it is not based on `base`, or is based on several images.
             Aborted: A file changed while it was read.
             ResourceExhausted: The disk is full.
             Unimplemented: The differ of the host only applies layers.

@@ -92,4 +92,4 @@ class Download:
                 yield response, offset
                 return
             self._can_ask_for_ranges = False
-            raise Temporary(f"{self._subject}: asked for the bytes from {offset} on, it answers with others")
+            raise Temporary(f"{self._subject}: asked for the bytes from {offset} on, it sent others")

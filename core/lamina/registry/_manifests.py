@@ -47,7 +47,7 @@ def read_manifest(place: Place, descriptor: Descriptor) -> bytes:
 def write_manifest(place: Place, descriptor: Descriptor, data: bytes, tag: str) -> None:
     """Store a document under its digest, or under a tag and its digest."""
     if _digest(data) != check_digest(descriptor.digest) or len(data) != descriptor.size:
-        raise InvalidArgument(place.subject(f"manifest {descriptor.digest}: the document is another one"))
+        raise InvalidArgument(place.subject(f"manifest {descriptor.digest}: the data has another digest or size"))
     reference = check_reference(tag or descriptor.digest)
     subject = place.subject(f"write manifest {reference}")
     headers = {"Content-Type": descriptor.media_type}

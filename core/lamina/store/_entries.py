@@ -51,7 +51,7 @@ def check_order(least: bytes, keys: Sequence[bytes]) -> None:
         DataLoss: They do not.
     """
     if keys[0] < least:
-        raise DataLoss(f"the metastore is damaged: key {keys[0].hex()} stands where {least.hex()} begins")
+        raise DataLoss(f"the metastore is damaged: key {keys[0].hex()} is where {least.hex()} begins")
     for last, key in itertools.pairwise(keys):
         if key <= last:
-            raise DataLoss(f"the metastore is damaged: key {key.hex()} stands behind {last.hex()}")
+            raise DataLoss(f"the metastore is damaged: key {key.hex()} follows {last.hex()}")

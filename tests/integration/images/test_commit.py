@@ -304,7 +304,7 @@ def test_of_several_images_below_one_is_named_or_labelled(builds: Builds) -> Non
     other = builds.base("docker.io/library/other:1", author="second")
     builds.fork()
     with pytest.raises(
-        FailedPrecondition, match=rf"lies on several images: {DEBIAN}, .*other:1.* --base {DEBIAN}"
+        FailedPrecondition, match=rf"is based on several images: {DEBIAN}, .*other:1.* --base {DEBIAN}"
     ):
         builds.transfer.commit("work", "mine")
     builds.transfer.commit("work", "mine", base="other:1")
@@ -337,7 +337,7 @@ def test_a_label_counts_only_if_it_is_true(builds: Builds) -> None:
 def test_a_base_that_the_snapshot_does_not_lie_on_is_refused(builds: Builds) -> None:
     builds.base()
     builds.fork("work", "")
-    with pytest.raises(FailedPrecondition, match=f"'work' does not lie on {DEBIAN}"):
+    with pytest.raises(FailedPrecondition, match=f"'work' is not based on {DEBIAN}"):
         builds.transfer.commit("work", "mine", base="debian:12")
     with pytest.raises(NotFound, match="no image 'missing'"):
         builds.transfer.commit("work", "mine", base="missing")

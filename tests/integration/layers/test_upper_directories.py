@@ -186,6 +186,6 @@ def test_marks_of_overlayfs_are_refused(layers: Layers, prefix: str, make: type)
 
 
 def test_a_device_that_overlayfs_would_take_for_a_deletion_is_refused(layers: Layers) -> None:
-    with pytest.raises(InvalidArgument, match="takes for a deletion"):
+    with pytest.raises(InvalidArgument, match="reads as a deletion"):
         layers.apply(device("usr", 0, 0))
     assert names(layers.upper) == []

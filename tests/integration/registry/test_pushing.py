@@ -113,7 +113,7 @@ def test_a_manifest_whose_blobs_are_missing_is_refused(
 def test_the_document_of_another_descriptor_is_refused(
     registry: Registry, manifest: tuple[Descriptor, bytes]
 ) -> None:
-    with pytest.raises(InvalidArgument, match="the document is another one"):
+    with pytest.raises(InvalidArgument, match="the data has another digest or size"):
         registry.repository("library/image").put_manifest(manifest[0], b"{}")
 
 

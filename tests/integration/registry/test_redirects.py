@@ -121,7 +121,7 @@ def test_a_circle_ends(proxy: Proxy, store: LocalContentStore) -> None:
 )
 def test_a_redirect_to_a_wrong_url_is_refused(proxy: Proxy, store: LocalContentStore, location: str) -> None:
     proxy.on("GET", "/blobs/", redirect(location))
-    with Registry(proxy.host) as registry, pytest.raises(FailedPrecondition, match="leads to a wrong URL"):
+    with Registry(proxy.host) as registry, pytest.raises(FailedPrecondition, match="refers to an invalid URL"):
         download(registry.repository("library/one"), LAYER, store)
 
 

@@ -335,7 +335,7 @@ def impatient(
             yield Collector(metadata, content, lambda: both, grace=0, answer_seconds=2)
 
 
-NO_ANSWER = "it does not answer for 2 seconds"
+NO_ANSWER = "no answer within 2 seconds"
 
 
 @pytest.mark.parametrize("silent", ["walk"], indirect=True)

@@ -77,6 +77,6 @@ class WithoutUsage(NativeBackend):
 def test_a_commit_names_a_backend_that_measures_nothing(tmp_path: Path) -> None:
     with open_native(tmp_path, WithoutUsage) as native:
         native.prepare("a")
-        with pytest.raises(TypeError, match=r"WithoutUsage measured \(1, 2\), which is no Usage"):
+        with pytest.raises(TypeError, match=r"WithoutUsage measured \(1, 2\), which is not a Usage"):
             native.commit("c", "a")
         assert native.stat("a")

@@ -38,7 +38,7 @@ _epoch = click.option(
 @image_options
 @config_options
 @_message
-@click.option("--base", default="", metavar="NAME", help="The image that the snapshot lies on.")
+@click.option("--base", default="", metavar="NAME", help="The image that the snapshot is based on.")
 @click.option(
     "--compression",
     type=click.Choice(("gzip", "zstd", "none")),

@@ -182,7 +182,7 @@ class LocalContentStore(ContentStore):
         """Commit ingests and close their writers; return for each whether the blob is new."""
         writers = [one.writer for one in commits if isinstance(one.writer, local.LocalWriter)]
         if len(writers) != len(commits):
-            raise InvalidArgument("commit: a writer is not of a local content store")
+            raise InvalidArgument("commit: a writer is not one of a local content store")
         with contextlib.ExitStack() as closing, translated("commit blobs"):
             for writer in writers:
                 closing.enter_context(writer)

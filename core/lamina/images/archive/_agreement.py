@@ -31,7 +31,7 @@ def check_agreement(files: ArchiveFiles, source: Source) -> None:
     for image in itertools.chain.from_iterable(missing.values()):
         raise InvalidArgument(
             f"{files.path}: {INDEX_FILE} and {DOCKER_MANIFEST_FILE} disagree: the image "
-            f"{shown(image.names[0] if image.names else image.config)} differs; write the archive anew"
+            f"{shown(image.names[0] if image.names else image.config)} differs; make the archive again"
         )
 
 

@@ -77,5 +77,5 @@ def _repository(source: Source) -> str:
     try:
         normalize(f"{name}:0")
     except InvalidArgument as error:
-        raise InvalidArgument(f"{source.path}: it does not say the full name of its image: give one") from error
+        raise InvalidArgument(f"{source.path}: it does not have the full name of its image: give one") from error
     return name

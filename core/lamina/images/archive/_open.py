@@ -53,7 +53,7 @@ def open_source(
             contents = docker_contents(files)
         else:
             raise InvalidArgument(
-                f"{path}: no image archive: it has neither {INDEX_FILE}, as an OCI layout, nor "
+                f"{path}: not an image archive: it has neither {INDEX_FILE}, as an OCI layout, nor "
                 f"{DOCKER_MANIFEST_FILE}, as an archive of docker save"
             )
         undo.pop_all()
@@ -67,7 +67,7 @@ def _open_files(path: str, directory: str, limit: int) -> ArchiveFiles:
         if stat.S_ISDIR(status.st_mode):
             return DirectoryFiles(path, os.dup(fd))
         if not stat.S_ISREG(status.st_mode):
-            raise InvalidArgument(f"{path}: no image archive: neither a directory nor a regular file")
+            raise InvalidArgument(f"{path}: not an image archive: neither a directory nor a regular file")
         try:
             with open_layer(fd, size=status.st_size) as stream:
                 is_plain = stream.compression is Compression.NONE

@@ -69,4 +69,4 @@ def _remove_abandoned(parent: int, temporary: str, path: str) -> None:
     except FileNotFoundError:
         return
     except BlockingIOError:
-        raise Unavailable(f"write {path}: another process is just writing it; try again later") from None
+        raise Unavailable(f"write {path}: another process is writing it; try again later") from None

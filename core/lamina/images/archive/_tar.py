@@ -44,8 +44,8 @@ class TarFiles(ArchiveFiles):
                 names += len(entry.name) + len(entry.link)
                 if count == MAX_FILES or names > MAX_NAMES:
                     raise InvalidArgument(
-                        f"{path}: more than {MAX_FILES} entries, or {MAX_NAMES} bytes of names: no image archive "
-                        "has as many"
+                        f"{path}: more than {MAX_FILES} entries, or {MAX_NAMES} bytes of names: image archives "
+                        "have fewer"
                     )
                 self._add(entry, reader.position)
 
@@ -60,7 +60,7 @@ class TarFiles(ArchiveFiles):
         for _ in range(_MAX_LINKS + 1):
             if plain in self._repeated:
                 raise InvalidArgument(
-                    f"{self.path}: {shown(plain)} is there twice: which one is meant is not clear"
+                    f"{self.path}: {shown(plain)} occurs twice: programs would choose differently"
                 )
             if plain not in self._links:
                 break
@@ -99,5 +99,5 @@ def _entries(reader: TarReader, path: str) -> Iterator[Entry]:
         if is_tar:
             raise InvalidArgument(f"{path}: {error}") from error
         raise InvalidArgument(
-            f"{path}: no image archive: neither a directory nor a tar archive; docker save and skopeo make some"
+            f"{path}: not an image archive: neither a directory nor a tar archive; docker save and skopeo make one"
         ) from error

@@ -1,4 +1,4 @@
-"""The image that a snapshot lies on."""
+"""The image that a snapshot is based on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SHOWN: Final = 8
 
 @attrs.frozen(eq=False)
 class BaseLookup:
-    """Finds the images that snapshots lie on."""
+    """Finds the images that snapshots are based on."""
 
     content: ContentStore
     images: ImageStore
@@ -33,15 +33,15 @@ class BaseLookup:
     """Keeps the image that is found."""
 
     def base(self, snapshotter: Snapshotter, key: str, name: str = "") -> Base:
-        """Return the image that a snapshot lies on; an image without layers if it lies on none.
+        """Return the image that a snapshot is based on; an image without layers if there is none.
 
         It is the one of `name`, or that of the snapshot's label `BASE`, or the one whose topmost snapshot is the
         nearest ancestor, or the snapshot itself.
 
         Raises:
             NotFound: There is no such snapshot or image.
-            FailedPrecondition: The snapshot does not lie on the image of that name; or there is no name, and it
-                lies on several.
+            FailedPrecondition: The snapshot is not based on the image of that name; or there is no name, and it
+                is based on several.
         """
         line = list(_line(snapshotter, key))
         if name:
@@ -53,7 +53,7 @@ class BaseLookup:
         found = [(places[chain], target) for chain, target in self._chains(image) if chain in places]
         if not found:
             raise FailedPrecondition(
-                f"snapshot {line[0].name!r} does not lie on {image.name}: none of the snapshots below it has all "
+                f"snapshot {line[0].name!r} is not based on {image.name}: none of the snapshots below it has all "
                 "layers of that image"
             )
         return self._kept(min(found, key=lambda pair: pair[0])[1])
@@ -80,7 +80,7 @@ class BaseLookup:
             shown = ", ".join(image.name for image, _ in [*several.values()][:_SHOWN])
             first = next(iter(several.values()))[0].name
             raise FailedPrecondition(
-                f"snapshot {line[0].name!r} lies on several images: {shown}: choose one, as with --base {first}"
+                f"snapshot {line[0].name!r} is based on several images: {shown}: choose one: --base {first}"
             )
         return next((self._kept(target) for _, target in several.values()), None)
 

@@ -182,8 +182,8 @@ class LayerUnpacker:
                 ) from error
         if applied.diff_id != layer.diff_id:
             raise InvalidArgument(
-                f"layer {digest} has diff id {applied.diff_id}, but the image says {layer.diff_id}: the image was "
-                "made wrongly; nothing of the layer is kept"
+                f"layer {digest} has diff id {applied.diff_id}, but the image says {layer.diff_id}: the image is "
+                "wrong; build it again. Nothing of the layer is kept"
             )
         return applied
 

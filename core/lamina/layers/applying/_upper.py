@@ -63,7 +63,7 @@ class UpperTree(Tree):
         if entry.type is EntryType.CHARACTER_DEVICE and entry.device == 0:
             raise InvalidArgument(
                 f"apply the layer: {shown(entry.name)} is a character device with the number 0:0, which overlayfs "
-                "takes for a deletion; make the layer with a name that starts with .wh. instead"
+                "reads as a deletion; make the layer with a name that starts with .wh. instead"
             )
 
     def remove(self, parent: Directory, name: bytes) -> None:

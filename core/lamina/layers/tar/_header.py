@@ -116,7 +116,7 @@ def parse_entry(block: bytes) -> Entry:
     name, ids, size, mtime, flag, magic = _FIELDS.unpack(block)
     type_ = _TYPES.get(flag)
     if type_ is None:
-        raise Malformed(f"its type, {flag!r}, is none that image layers have")
+        raise Malformed(f"its type, {flag!r}, cannot be in an image layer")
     mode, uid, gid = _mode_and_owner(ids)
     bytes_ = _within(number(size, "size"), "size", MAX_SIZE) if type_ is _FILE else 0
     entry = Entry(text(name), type_, mode, uid, gid, bytes_, _mtime(mtime))

@@ -211,7 +211,7 @@ def _start(fd: int) -> subprocess.Popen[bytes]:
 
     if not os.path.basename(sys.executable or "").startswith("python"):
         raise Unavailable(
-            f"{sys.executable!r} cannot be started as a worker process: it is no Python interpreter; do "
+            f"{sys.executable!r} cannot be started as a worker process: it is not a Python interpreter; do "
             "without worker processes (processes = 0)"
         )
     path = [os.path.abspath(entry) for entry in sys.path]

@@ -89,7 +89,7 @@ class Answers:
         except queue.Empty:
             current().check()
             self._silent[name] = thread
-            raise Unavailable(f"it does not answer for {self._seconds:g} seconds") from None
+            raise Unavailable(f"no answer within {self._seconds:g} seconds") from None
         current().check()
         if answer.error is not None:
             raise answer.error

@@ -115,7 +115,7 @@ class Authorizer:
         self._is_basic = True
         credentials = self._known_credentials()
         if credentials is None or not (credentials.username or credentials.password):
-            raise Unauthenticated(f"registry {self._registry}: it wants a user name and a password: {LOG_IN}")
+            raise Unauthenticated(f"registry {self._registry}: it requires a user name and a password: {LOG_IN}")
         header = credentials.basic
         if header == refused:
             raise Unauthenticated(f"registry {self._registry}: it refuses user {credentials.username!r}: {LOG_IN}")

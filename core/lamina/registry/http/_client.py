@@ -78,7 +78,7 @@ class Client:
         raise FailedPrecondition(f"{request.url.origin}: more than {_REDIRECTS} redirects, perhaps in a circle")
 
     def follow(self, base: URL, location: str) -> URL:
-        """Return the URL to which a server leads.
+        """Return the URL that a server refers to.
 
         Args:
             base: The URL of the server's answer.
@@ -90,10 +90,10 @@ class Client:
         try:
             url = base.join(location)
         except InvalidArgument as error:
-            raise FailedPrecondition(f"{base.origin}: it leads to a wrong URL: {error}") from None
+            raise FailedPrecondition(f"{base.origin}: it refers to an invalid URL: {error}") from None
         may_be_plain = self._plain_http or (base.origin.is_plain_loopback and url.origin.is_plain_loopback)
         if url.origin.scheme != "https" and not may_be_plain:
-            raise FailedPrecondition(f"{base.origin}: it leads to {url.origin}, which has no TLS")
+            raise FailedPrecondition(f"{base.origin}: it refers to {url.origin}, which has no TLS")
         return url
 
     def close(self) -> None:

@@ -125,6 +125,6 @@ def _check_snapshotter(path: str, own: str, records: SecureDirectory) -> None:
             return
     if found:
         raise FailedPrecondition(
-            f"data root {path} holds snapshots of {', '.join(sorted(found))}, whose data {own} would take for "
+            f"data root {path} holds snapshots of {', '.join(sorted(found))}, whose data {own} would consider "
             f"damaged. Nothing there was touched: set root_path of {own} to another directory"
         )

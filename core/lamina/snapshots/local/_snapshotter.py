@@ -196,7 +196,7 @@ class LocalSnapshotter(StepwiseSnapshotter, InfoMessages, Versioned):
                     yield BLOCKING
                     usage = self._backend.finish(record)
                 if not isinstance(usage, Usage):
-                    raise TypeError(f"{type(self._backend).__name__} measured {usage!r}, which is no Usage")
+                    raise TypeError(f"{type(self._backend).__name__} measured {usage!r}, which is not a Usage")
                 if is_rebased:
                     self._backend.rebase(record)
                 self._backend.commit(record)

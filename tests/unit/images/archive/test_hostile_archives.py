@@ -120,13 +120,16 @@ def test_a_path_that_is_no_archive_is_refused(make: Callable[[str], None], tmp_p
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "no image archive"),
-        (b"root:x:0:0:root:/root:/bin/bash\n" * 100, "no image archive: neither a directory nor a tar archive"),
-        (b"text", "no image archive: neither a directory nor a tar archive"),
-        (bytes(10_240), "no image archive"),
+        (b"", "not an image archive"),
+        (
+            b"root:x:0:0:root:/root:/bin/bash\n" * 100,
+            "not an image archive: neither a directory nor a tar archive",
+        ),
+        (b"text", "not an image archive: neither a directory nor a tar archive"),
+        (bytes(10_240), "not an image archive"),
         (b"\x1f\x8b\x08" + bytes(100), "the gzip data is damaged"),
         (b"BZh91AY&SY", "it is compressed with bzip2"),
-        (os.urandom(9999), "no image archive: neither a directory nor a tar archive"),
+        (os.urandom(9999), "not an image archive: neither a directory nor a tar archive"),
     ],
 )
 def test_a_file_that_is_no_archive_is_refused_by_its_name(data: bytes, message: str, tmp_path: Path) -> None:
@@ -150,7 +153,7 @@ def test_a_document_that_is_there_twice_is_refused(made: Documents, tmp_path: Pa
             member = tarfile.TarInfo(name)
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
-    with pytest.raises(InvalidArgument, match=r"'index.json' is there twice: which one is meant is not clear"):
+    with pytest.raises(InvalidArgument, match=r"'index.json' occurs twice: programs would choose differently"):
         open_source(str(tmp_path / "x"))
 
 
