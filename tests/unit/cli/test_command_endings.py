@@ -121,7 +121,8 @@ def test_a_host_that_has_not_read_its_configuration_has_none_to_reload(module):
 def test_a_timeout_ends_the_wait(silence):
     done = run("snapshots", "--timeout", "100ms", "info", "k", "--address", silence.getsockname())
     assert done.returncode == 1
-    assert "was not answered in time" in done.stderr
+    remedy = f"raise --timeout, or see what lamina diagnose -a {silence.getsockname()} finds"
+    assert done.stderr.endswith(f"was not answered in time; {remedy}\n")
 
 
 def test_an_option_overrides_the_environment(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from lamina.cli.terminal.output import one_line
-from lamina.errdefs import Error, FailedPrecondition, InvalidArgument, NotFound
+from lamina.errdefs import DeadlineExceeded, Error, FailedPrecondition, InvalidArgument, NotFound
 from lamina.places import default_address
 
 if TYPE_CHECKING:
@@ -67,6 +67,11 @@ def connected() -> Iterator[Client]:
         except FailedPrecondition as error:
             if str(error) == _NO_NAMESPACE and f"{_META}namespace" in click.get_current_context().meta:
                 error.add_note("use --namespace NAME")
+            raise
+        except DeadlineExceeded as error:
+            if timeout is not None:
+                diagnosis = f"lamina diagnose -a {shlex.quote(client.address)}"
+                error.add_note(f"raise --timeout, or see what {diagnosis} finds")
             raise
 
 
