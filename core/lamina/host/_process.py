@@ -213,12 +213,21 @@ def _handle_signals(events: Events, numbers: Collection[signal.Signals]) -> None
     signal.set_wakeup_fd(writing)
     for number in numbers:
         signal.signal(number, _ignore)
-    threading.Thread(target=_read_signals, args=(reading, events, numbers), name="signals", daemon=True).start()
+    threading.Thread(target=_receive_signals, args=(reading, events, numbers), name="signals", daemon=True).start()
     faulthandler.enable(file=2)
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:
     """Do nothing: the interpreter writes only signals that have a handler to the pipe."""
+
+
+def _receive_signals(reading: int, events: Events, numbers: Collection[signal.Signals]) -> None:
+    """Read signals; if that fails, stop the host, which no signal would reach."""
+    try:
+        _read_signals(reading, events, numbers)
+    except BaseException as error:  # noqa: BLE001 # whatever ends the thread
+        _log.error("can no longer receive signals: stopping", exc_info=error)
+        events.put(signal.SIGTERM)
 
 
 def _read_signals(reading: int, events: Events, numbers: Collection[signal.Signals]) -> None:
@@ -241,8 +250,12 @@ def _read_signals(reading: int, events: Events, numbers: Collection[signal.Signa
 def _write_stacks() -> None:
     """Write the stack of every thread to standard error, with a deadline in case nobody reads it."""
     thread = threading.Thread(target=faulthandler.dump_traceback, args=(2,), name="stacks", daemon=True)
-    thread.start()
-    thread.join(_STACKS_SECONDS)
+    try:
+        thread.start()
+    except RuntimeError as error:  # the limit of threads is reached
+        _log.error("cannot write the stacks of all threads", exc_info=error)
+    else:
+        thread.join(_STACKS_SECONDS)
 
 
 def _report_stop(received: signal.Signals) -> None:

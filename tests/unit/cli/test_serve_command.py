@@ -221,6 +221,42 @@ def test_sigusr1_writes_the_stack_of_every_thread_and_stops_nothing(workshop: Wo
     assert serving.stop() == 0
 
 
+def test_a_host_that_cannot_start_threads_stops_at_sigterm_after_sigusr1(workshop: Workshop) -> None:
+    serving = workshop.serve(
+        SERVER,
+        'plugin("x.a.v1.greedy", take_all)',
+        code="""
+            def take_all(ic):
+                start = threading.Thread.start
+                def start_unless_stacks(thread):
+                    if thread.name == "stacks":
+                        raise RuntimeError("can't start new thread")
+                    start(thread)
+                threading.Thread.start = start_unless_stacks
+                return object()
+        """,
+    )
+    serving.wait_ready().send(signal.SIGUSR1)
+    wait_until(lambda: "can't start new thread" in serving.stderr, 60, "the failure is logged")
+    assert serving.stop() == 0
+
+
+def test_a_host_that_can_receive_no_more_signals_stops(workshop: Workshop) -> None:
+    serving = workshop.serve(
+        SERVER,
+        'plugin("x.a.v1.deaf", go_deaf)',
+        code="""
+            def go_deaf(ic):
+                def fail(fd, length):
+                    raise OSError(5, "Input/output error")
+                os.read = fail
+                return object()
+        """,
+    )
+    assert serving.wait_ready().send(signal.SIGHUP).wait() == 0
+    assert "can no longer receive signals: stopping" in serving.stderr
+
+
 BUSY = """
     def work(depth=0):
         eval(f"sum(one for one in range({depth}))")  # code that is created and discarded
