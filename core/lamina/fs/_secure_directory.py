@@ -118,6 +118,8 @@ class SecureDirectory:
             return None
         try:
             return os.read(fd, limit)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self.path_of(name)) from error
         finally:
             os.close(fd)
 

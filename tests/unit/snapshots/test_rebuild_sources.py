@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
 import attrs
 import pytest
 
+from lamina.errdefs import Error
 from lamina.snapshots import Info, Kind
 from lamina.snapshots.recovery import Source
 from tests.support.metastores.rebuilding import Site, everything, fill, reasons
@@ -93,6 +96,31 @@ def test_a_torn_record_of_a_parent_is_derived_from_its_children(site: Site, cont
     lost, known = after.pop(("overlayfs", "layer-1")), before.pop(("overlayfs", "layer-1"))
     assert after == before
     assert lost[0] == attrs.evolve(known[0], labels={}, created=0, updated=0)
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.EMFILE])
+def test_a_record_that_cannot_be_read_stops_the_rebuild(
+    site: Site, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """A snapshot would be left out because of a failure that may pass."""
+    with site.open() as snapshotter:
+        fill(snapshotter)
+        before = everything(snapshotter)
+    site.database.unlink()
+    read = os.read
+
+    def fail(fd: int, length: int) -> bytes:
+        if os.readlink(f"/proc/self/fd/{fd}") == str(site.root / "records/5"):
+            raise OSError(code, os.strerror(code))
+        return read(fd, length)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "read", fail)
+        with pytest.raises(Error, match=f"records/5: {os.strerror(code)}"):
+            site.rebuild()
+    assert not site.database.exists()
+    site.rebuild()
+    assert site.all() == before
 
 
 def test_a_stale_record_from_before_a_commit_is_corrected_by_its_children(site: Site) -> None:

@@ -42,9 +42,9 @@ class DataRootContents:
     unfinished: frozenset[int] = frozenset()
     """Identifiers with unfinished data."""
     records: Mapping[int, RecoveryRecord] = attrs.field(factory=dict)
-    """The readable recovery records."""
+    """The intact recovery records."""
     torn: Mapping[int, str] = attrs.field(factory=dict)
-    """The problems of the unreadable ones."""
+    """The problems of the damaged ones."""
     quarantined: frozenset[int] = frozenset()
     """Identifiers in quarantine."""
     failed_sync: int | None = None
@@ -135,7 +135,11 @@ def _owner(directory: SecureDirectory) -> tuple[str, int]:
 
 
 def _records(directory: SecureDirectory, watch: Watch) -> tuple[dict[int, RecoveryRecord], dict[int, str]]:
-    """Return the readable recovery records, and the problems of the others."""
+    """Return the intact recovery records, and the problems of the others.
+
+    Raises:
+        OSError: One cannot be read.
+    """
     records: dict[int, RecoveryRecord] = {}
     torn: dict[int, str] = {}
     if not directory.has(layout.RECORDS):
@@ -147,7 +151,7 @@ def _records(directory: SecureDirectory, watch: Watch) -> tuple[dict[int, Recove
             try:
                 data = below.read(name, LIMIT)
                 record = None if data is None else RecoveryRecord.decode(data)  # None: removed meanwhile
-            except (Error, OSError) as error:
+            except Error as error:  # a failed read, which may work later, proves no damage
                 torn[id_] = str(error)
                 continue
             if record is None:
