@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lamina.errdefs import FailedPrecondition, PermissionDenied, Unknown
+from lamina.errdefs import Aborted, FailedPrecondition, PermissionDenied, Unknown
 from lamina.mount import Mount, temporary_mount
 from lamina.snapshots import Snapshotter
 from lamina.snapshots.local import LocalSnapshotter
@@ -206,6 +206,47 @@ def test_a_commit_that_failed_after_removing_whiteouts_can_be_repeated(
     assert whiteouts(tmp_path / "overlay/snapshots/1/fs") == set()
     overlay.commit("c", KEY)
     assert shown(overlay.view("v", "c")) == {"new", "opq/new"}
+
+
+@pytest.mark.parametrize("first", ["", "bare"])
+def test_a_commit_repeated_with_another_parent_never_shows_what_the_layer_deletes(
+    overlay: LocalSnapshotter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    """The first commit removes whiteouts that mean nothing above its own parent."""
+
+    def fail() -> None:
+        raise Unknown("the disk is gone")
+
+    unpacked(overlay, "base", BASE)
+    unpacked(overlay, "bare", Layer(files=("kept",)))
+    LAYER.apply(overlay.prepare(KEY))
+    with monkeypatch.context() as broken:
+        broken.setattr(overlay._root, "sync", fail)
+        with pytest.raises(Unknown):
+            overlay.commit("c", KEY, parent=first)
+    with pytest.raises(FailedPrecondition, match="adapted the layer to another parent"):
+        overlay.commit("c", KEY, parent="base")
+    overlay.commit("c", KEY, parent=first)
+    assert set(os.listdir(tmp_path / "overlay/snapshots/3")) == {"fs", "work"}
+
+
+def test_a_parent_made_again_while_a_layer_is_committed_onto_it_is_refused(
+    overlay: LocalSnapshotter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpacked(overlay, "base", Layer(files=("kept",)))
+    LAYER.apply(overlay.prepare(KEY))
+    sync = overlay._root.sync
+
+    def replace_parent() -> None:
+        sync()
+        monkeypatch.undo()
+        overlay.remove("base")
+        BASE.apply(overlay.prepare("beside"))
+        overlay.commit("base", "beside")
+
+    monkeypatch.setattr(overlay._root, "sync", replace_parent)
+    with pytest.raises(Aborted, match="'base' was removed and made again while"):
+        overlay.commit("c", KEY, parent="base")
 
 
 @pytest.mark.parametrize("beside", [True, False])

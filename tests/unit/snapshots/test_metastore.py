@@ -59,7 +59,9 @@ def test_a_record_carries_its_whole_chain_nearest_first(keyspace: Keyspace) -> N
 
 def test_a_commit_with_a_parent_sets_the_whole_chain(keyspace: Keyspace) -> None:
     base, middle = commit(keyspace, "base"), commit(keyspace, "middle", "base")
-    committed = run(keyspace.commit("top", create(keyspace, "a"), {}, "middle", Usage()))
+    create(keyspace, "a")
+    draft = keyspace.check_commit("top", "a", "middle")
+    committed = run(keyspace.commit("top", draft, {}, "middle", Usage()))
     assert committed.info.parent == "middle"
     assert committed.parent_ids == (middle.id, base.id)
     with pytest.raises(HasChildren):

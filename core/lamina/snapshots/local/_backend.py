@@ -122,7 +122,8 @@ class Backend(abc.ABC):
         """Measure an active snapshot for its commit.
 
         In the same walk, remove or replace marks of deletion that have no meaning above the parents that the
-        commit gives it. Called before `rebase`, and again if a commit failed or a crash interrupted it.
+        commit gives it. Called before `rebase`, and again if a commit failed or a crash interrupted it,
+        perhaps with another parent: refuse it if marks that it needs may have been removed for the first one.
 
         Args:
             record: The snapshot, with the parents that the commit gives it.
@@ -140,7 +141,7 @@ class Backend(abc.ABC):
         """Give the root directory of a snapshot made without a parent the attributes of its new parent's.
 
         These are mode, owner and extended attributes, except those changed since `create`. Called before `commit`,
-        and again, perhaps with another parent, if a commit failed.
+        and again if a commit failed.
 
         Args:
             record: The snapshot, with the parents that the commit gives it.

@@ -136,7 +136,7 @@ class Keyspace:
 
         Args:
             name: The name of the committed snapshot.
-            active: The record of the active snapshot, as read before its usage was measured.
+            active: The record that `check_commit` returned before the usage was measured.
             labels: The labels of the committed snapshot; none are inherited.
             parent: The snapshot's own parent, or ""; for a snapshot without a parent, the one to put it on.
             usage: The usage to store.
@@ -147,6 +147,7 @@ class Keyspace:
             FailedPrecondition: The snapshot is not active, or the parent is not committed.
             InvalidArgument: The snapshot has another parent; name or labels are malformed.
             DataLoss: A sync failed while the snapshot was active.
+            Aborted: The parent was removed and made again since `check_commit`.
         """
         new_labels = check_labels(labels)
         return ask(
@@ -180,6 +181,11 @@ class Keyspace:
         record = self._preconditions.check_commit(transaction, number, name, key, parent)
         if record.id != active.id:
             raise NotFound(f"snapshot {shorten(key)} was removed and made again while it was committed")
+        if record.parent_ids != active.parent_ids:
+            raise Aborted(
+                f"{shorten(record.info.parent)} was removed and made again while snapshot {shorten(key)} was "
+                "committed onto it"
+            )
         now = _later_than(record.info)
         info = Info(name, Kind.COMMITTED, record.info.parent, labels, created=now, updated=now)
         committed = Record(record.id, info, usage, record.parent_ids)

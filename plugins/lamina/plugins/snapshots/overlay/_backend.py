@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from lamina.errdefs import FailedPrecondition
 from lamina.fs import SecureDirectory, TreeVisitor, disk_usage, is_full_or_read_only, quick_disk_usage
 from lamina.mount import Mount
 from lamina.plugins.snapshots.overlay._container_ids import ContainerIds
@@ -32,6 +33,8 @@ EMPTY: Final = "empty"
 _EMPTY_MODE: Final = 0o555
 _ASIDE: Final = "removed"
 """The name, beside `fs`, that a whiteout has for a moment before it is deleted."""
+_ADAPTED: Final = "adapted"
+"""The name, beside `fs`, of a symbolic link to the parent for which a commit that has not ended adapts a layer."""
 _EXTRACTION: Final = "extract-"
 """The prefix, after the last slash, of the keys under which containerd unpacks layers (`UnpackKeyFormat` in its
 package `snapshots`): `default/12/extract-123456789-AbCd sha256:…`."""
@@ -147,6 +150,7 @@ class OverlayBackend(Backend):
 
     def rebase(self, record: Record) -> None:
         """Copy metadata of the new parent's `fs` directory where the layer has not changed it; times stay."""
+        self._adapt_to_parent(record)
         ids = None if self._is_mapped_by_bind_mount(record) else ContainerIds.from_labels(record.info.labels)
         self._root_metadata.copy_missing(self._upper(record.parent_ids[0]), self._upper(record.id), ids)
 
@@ -185,6 +189,7 @@ class OverlayBackend(Backend):
 
     def finish(self, record: Record) -> Usage:
         """Measure an active snapshot, and adapt its whiteouts and opaque directories to its final parents."""
+        self._adapt_to_parent(record)
         aside = f"{self.path(record.id)}/{_ASIDE}"
         if not record.parent_ids:
             return self._usage(record, WhiteoutRemover(self._xattr_prefix, aside))
@@ -192,10 +197,37 @@ class OverlayBackend(Backend):
         expand_opaque_root(self._upper(record.id), lower, self._xattr_prefix)
         return self._usage(record, WhiteoutAdapter(self._xattr_prefix, lower, aside))
 
+    def _adapt_to_parent(self, record: Record) -> None:
+        """Remember the parent for which a commit adapts a layer, before it does.
+
+        Raises:
+            FailedPrecondition: An earlier commit adapted it to another parent: it may lack whiteouts that the new
+                one needs.
+        """
+        link = f"{self.path(record.id)}/{_ADAPTED}"
+        parent = f"../{record.parent_ids[0]}" if record.parent_ids else f"../../{EMPTY}"
+        try:
+            os.symlink(parent, link)  # with its content at once, unlike a file
+        except FileExistsError:
+            if os.readlink(link) != parent:
+                raise FailedPrecondition(
+                    "an earlier commit, which failed, adapted the layer to another parent or to none: above this "
+                    "one it could show files that it deletes. Commit it with the same parent as before, or remove "
+                    "the snapshot and unpack the layer again"
+                ) from None
+
+    def committed(self, record: Record) -> None:
+        """Forget for which parent the layer was adapted."""
+        link = f"{self.path(record.id)}/{_ADAPTED}"
+        if os.path.lexists(link):  # unlink(2) fails on a read-only disk even if nothing is there
+            os.unlink(link)
+
     def finish_quickly(self, record: Record) -> Usage | None:
         """Measure a snapshot with few files and nothing to adapt."""
         upper = self._upper(record.id)
-        usage = None if is_opaque(upper, self._xattr_prefix) else quick_disk_usage(upper)
+        if is_opaque(upper, self._xattr_prefix) or os.path.lexists(f"{self.path(record.id)}/{_ADAPTED}"):
+            return None
+        usage = quick_disk_usage(upper)
         if usage is None or (not record.parent_ids and usage[1] > 1):  # there may be whiteouts
             return None
         return Usage(*usage)
