@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lamina.errdefs import Unavailable
+from lamina.errdefs import DataLoss, Unavailable
 from lamina.snapshots import Kind
+from lamina.snapshots.local import open_data_root
+from lamina.snapshots.recovery import Places, rebuild
 from tests.support.snapshotters.native import open_native
 
 
@@ -73,3 +76,49 @@ def test_a_data_root_whose_snapshots_were_all_removed_may_be_missing(root: Path,
     with open_native(tmp_path) as native:
         native.prepare("new")
     assert "uuid" in os.listdir(root)
+
+
+def test_no_descriptor_stays_when_the_metastore_cannot_tell(tmp_path: Path) -> None:
+    def has_snapshots() -> bool:
+        raise DataLoss("the metastore is damaged")
+
+    tmp_path.chmod(0o700)
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(DataLoss):
+        open_data_root(str(tmp_path), "uuid", "native", has_snapshots)
+    assert os.listdir("/proc/self/fd") == before
+
+
+@pytest.mark.parametrize("take_away", [shutil.rmtree, empty])
+@pytest.mark.parametrize("from_backup", [False, True])
+def test_a_rebuild_without_it_is_refused_since_newer_snapshots_would_be_taken_for_leftovers(
+    root: Path, tmp_path: Path, take_away: Callable[[Path], None], from_backup: bool
+) -> None:
+    places = Places(str(tmp_path), str(tmp_path / "metastore"), {"native": str(root)})
+    backup = str(shutil.copy(tmp_path / "metastore/data.mdb", tmp_path / "backup")) if from_backup else ""
+    with open_native(tmp_path) as native:
+        native.prepare("later", "base")
+    shutil.copytree(root, disk := tmp_path / "not/mounted")
+    take_away(root)
+    before = (tmp_path / "metastore/data.mdb").read_bytes()
+    with pytest.raises(Unavailable, match=f"{root} is missing or empty, and .*is its file system mounted"):
+        rebuild(places, backup=backup)
+    assert (tmp_path / "metastore/data.mdb").read_bytes() == before
+    shutil.rmtree(root, ignore_errors=True)
+    disk.rename(root)
+    rebuild(places, backup=backup)
+    with open_native(tmp_path) as native:
+        assert {info.name for info in native.walk()} == {"base", "work", "later"}
+
+
+def test_a_rebuild_goes_on_without_it_after_the_command_that_its_error_names(root: Path, tmp_path: Path) -> None:
+    places = Places(str(tmp_path), str(tmp_path / "metastore"), {"native": str(root)})
+    backup = str(shutil.copy(tmp_path / "metastore/data.mdb", tmp_path / "backup"))
+    shutil.rmtree(root)
+    with pytest.raises(Unavailable) as refused:
+        rebuild(places, backup=backup)
+    command = str(refused.value).rpartition("with `")[2].partition("`")[0]
+    subprocess.run(["sh", "-c", command], check=True)
+    rebuild(places, backup=backup)
+    with open_native(tmp_path) as native:
+        assert {info.name for info in native.walk()} == {"base", "work"}

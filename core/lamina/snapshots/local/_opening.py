@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 from collections.abc import Callable
@@ -33,13 +34,14 @@ def open_data_root(path: str, uuid: str, snapshotter: str, has_snapshots: Callab
         Unavailable: It has, and there is no data. Nothing was written.
         PermissionDenied, OSError: As `SecureDirectory.open`.
     """
-    if os.path.lexists(path):
-        directory = SecureDirectory.open(path, create_mode=_MODE)
-        if directory.has(UUID) or directory.has(SNAPSHOTS) or not has_snapshots():
-            return directory
-        directory.close()
-    elif not has_snapshots():
-        return SecureDirectory.open(path, create_mode=_MODE)
+    with contextlib.ExitStack() as undo:
+        if os.path.lexists(path):
+            directory = undo.enter_context(SecureDirectory.open(path, create_mode=_MODE))
+            if directory.has(UUID) or directory.has(SNAPSHOTS) or not has_snapshots():
+                undo.pop_all()
+                return directory
+        elif not has_snapshots():
+            return SecureDirectory.open(path, create_mode=_MODE)
     raise missing(path, uuid, snapshotter)
 
 

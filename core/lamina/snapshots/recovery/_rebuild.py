@@ -14,6 +14,7 @@ import attrs
 from lamina.errdefs import DataLoss, Error, FailedPrecondition, NotFound, translated
 from lamina.fs import Lock, SecureDirectory, exchange, sync_directory
 from lamina.snapshots.local import layout
+from lamina.snapshots.local._opening import missing
 from lamina.snapshots.recovery._backup import checked
 from lamina.snapshots.recovery._failed_syncs import FailedSyncs, find_failed_syncs
 from lamina.snapshots.recovery._merge import Merged, merge
@@ -86,6 +87,7 @@ def rebuild(
     Raises:
         NotFound: There is neither a metastore nor a data root.
         LockHeld: The host runs.
+        Unavailable: The data root of some snapshots is missing or empty.
         FailedPrecondition: The backup is not of the metastore to which the data roots belong.
         DataLoss: The backup is damaged.
         Error: A directory cannot be read; the disk is full.
@@ -112,10 +114,25 @@ def rebuild(
             )
         chosen = before.uuid if backup else chosen
         used = {name: one for name, one in roots.items() if adopt or _belongs(one, chosen)}
+        if before.uuid == chosen:
+            _check_mounted(places, before, roots)
         rebuilt = _combine(chosen, before, present, roots, used, backup)
         if dry_run or not rebuilt.changes:
             return rebuilt
         return attrs.evolve(rebuilt, set_aside=_carry_out(rebuilt, places.metastore))
+
+
+def _check_mounted(places: Places, contents: Contents, roots: Mapping[str, DataRootContents]) -> None:
+    """Check that the data roots of all snapshots are there.
+
+    The new metastore would lack what only the recovery records of a missing one say, and when its file system is
+    mounted again, the next start would move the data of those snapshots to quarantine.
+    """
+    named = {one.snapshotter for one in contents.snapshots}
+    for name in sorted((named & places.data_roots.keys()) - roots.keys()):
+        path = places.data_roots[name]
+        if not any(os.path.lexists(os.path.join(path, mark)) for mark in (layout.UUID, layout.SNAPSHOTS)):
+            raise missing(path, contents.uuid, name)
 
 
 def _combine(
