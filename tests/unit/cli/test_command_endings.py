@@ -1,14 +1,17 @@
 """`lamina` without a host, or with one that does not answer."""
 
+import fcntl
 import signal
 import socket
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
 
 from tests.support.commands import environment
+from tests.support.waiting import wait_until
 
 PROGRAM = Path(sys.executable).with_name("lamina")
 
@@ -170,3 +173,33 @@ def test_output_of_which_a_part_does_not_fit_is_an_error(tmp_path, unbuffered):
 def test_a_message_that_cannot_be_printed_changes_nothing(lost, words, code, unbuffered):
     done = shell(f'"$0" {words} {lost}', LAMINA_UNKNOWN="x", PYTHONUNBUFFERED=unbuffered)
     assert (done.returncode, bool(done.stdout)) == (code, code == 0)
+
+
+MESSAGE = """
+import signal, sys
+from lamina.cli.terminal.streams import open_standard_streams
+signal.signal(signal.SIGUSR1, lambda *_: None)
+open_standard_streams()
+sys.stderr.write("x" * (1 << 20))
+"""
+"""A program that prints a message larger than a pipe."""
+
+
+def test_a_message_of_which_a_signal_interrupts_the_write_is_whole():
+    with subprocess.Popen([sys.executable, "-c", MESSAGE], stderr=subprocess.PIPE, env=environment()) as process:
+        size = fcntl.fcntl(process.stderr, fcntl.F_GETPIPE_SZ)
+        wait_until(lambda: waiting_bytes(process.stderr) == size, 60, "the pipe is full")
+        process.send_signal(signal.SIGUSR1)
+        wait_until(lambda: not is_pending(process.pid, signal.SIGUSR1), 60, "the signal is delivered")
+        assert len(process.communicate(timeout=60)[1]) == 1 << 20
+    assert process.returncode == 0
+
+
+def waiting_bytes(pipe):
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+def is_pending(pid, number):
+    """Return whether a signal was sent to a process that has not taken it yet."""
+    status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return bool(int(status["ShdPnd"], 16) >> (number - 1) & 1)

@@ -42,8 +42,11 @@ class _Messages(io.FileIO):
     """Standard error without a buffer. What cannot be written is dropped, since it can be reported nowhere."""
 
     def write(self, data: ReadableBuffer, /) -> int:
+        rest = memoryview(data)
         with contextlib.suppress(OSError):
-            super().write(data)
+            # A signal may interrupt a write after a part; nothing is written where one would block.
+            while rest and (written := super().write(rest)):
+                rest = rest[written:]
         return len(memoryview(data))
 
 
