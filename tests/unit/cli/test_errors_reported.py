@@ -1,5 +1,6 @@
 """Failing commands."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -34,6 +35,14 @@ def test_an_error_is_printed_to_stderr_with_an_exit_code(error, code, message, c
         raise error
     assert ending.value.code == code
     assert capsys.readouterr() == ("", message)
+
+
+def test_a_working_directory_whose_name_looks_removed_is_there(tmp_path, monkeypatch, capsys):
+    (tmp_path / "new (deleted)").mkdir()
+    monkeypatch.chdir(tmp_path / "new (deleted)")
+    with pytest.raises(SystemExit), reported():
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+    assert capsys.readouterr().err == "lamina: No such file or directory\n"
 
 
 def test_a_bug_shows_its_traceback():

@@ -52,9 +52,17 @@ def reported(code: int = FAILURE) -> Iterator[None]:
 def _described(error: OSError) -> str:
     if isinstance(error.filename, str | bytes):
         return f"{os.fsdecode(error.filename)}: {error.strerror}"
-    if error.errno == errno.ENOENT and os.readlink("/proc/self/cwd").endswith(" (deleted)"):
+    if error.errno == errno.ENOENT and not _has_working_directory():
         return "the working directory has been removed: change to another one"
     return error.strerror or str(error)
+
+
+def _has_working_directory() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _fail(code: int, *messages: str) -> NoReturn:
