@@ -185,7 +185,7 @@ HOLDS_THE_LOCK = """
         def reconfigure(self, config):
             usleep = ctypes.PyDLL(None).usleep  # calls of a PyDLL keep the lock
             tell("X_HOLDING=1")
-            usleep(500_000)
+            usleep(2_000_000)
             tell("X_HELD=1")
 """
 
@@ -201,7 +201,8 @@ def test_the_watchdog_is_not_notified_while_the_interpreter_lock_is_held(worksho
     serving.send(signal.SIGHUP).wait_for("X_HELD=1")
     tokens = serving.notifications
     between = tokens[tokens.index("X_HOLDING=1") + 1 : tokens.index("X_HELD=1")]
-    assert between.count("WATCHDOG=1") <= 2, "one on each side, where the lock is not held yet, or not any more"
+    # 200 would fit. A busy machine may add some on each side, where the lock is not held yet, or not any more.
+    assert between.count("WATCHDOG=1") < 100
     serving.notifications.clear()
     serving.wait_for("WATCHDOG=1")
     assert serving.stop() == 0
