@@ -88,10 +88,22 @@ def test_a_snapshotter_that_is_opened_again_by_the_same_process_is_served(tmp_pa
     store.close()
 
 
-@pytest.mark.parametrize("content", [b"", b"\0" * 42, b"1 x\n", b"99"])
+def test_a_new_metastore_is_not_compared_with_the_lost_one(tmp_path: Path) -> None:
+    with open_native(tmp_path, sync_remove=True) as native:
+        for _ in range(9):
+            make(native, "base")
+            native.remove("base")
+    shutil.rmtree(tmp_path / "metastore")
+    for _ in range(2):
+        with open_native(tmp_path) as native:
+            assert names(native) == set()
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 79, b"{uuid} 99 x\n", b"{uuid} 99", b"99 99\n"])
 def test_a_damaged_file_tells_nothing(tmp_path: Path, content: bytes) -> None:
     with open_native(tmp_path) as native:
         make(native, "base")
-    (tmp_path / "native/transaction").write_bytes(content)
+    uuid = (tmp_path / "native/uuid").read_bytes().split()[0]
+    (tmp_path / "native/transaction").write_bytes(content.replace(b"{uuid}", uuid))
     with open_native(tmp_path) as native:
         assert names(native) == {"base"}

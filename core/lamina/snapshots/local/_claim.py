@@ -79,7 +79,10 @@ class Claim:
                 "snapshots made since. Nothing there was touched. Stop lamina, and add them: `lamina "
                 "metastore rebuild`"
             )
-        if self.is_known and (progress := read_progress(root)) > (store.opened_before, store.opened_at):
+        if self.is_known and (progress := read_progress(root, store.uuid)) > (
+            store.opened_before,
+            store.opened_at,
+        ):
             raise FailedPrecondition(
                 f"data root {path} is newer than the metastore, whose last transaction is {store.opened_at}, and "
                 f"the data root knows of {progress[1]}: was an older copy put in its place? It does not know the "

@@ -16,7 +16,7 @@ _DIGITS: Final = 20
 
 
 class Progress:
-    """The file `transaction` of a data root: how often its metastore was opened, and the last transaction since.
+    """The file `transaction` of a data root: the UUID of its metastore, its openings, and its last transaction.
 
     Only a copy of the metastore made before can be behind it. It is never synced, so a power cut leaves an earlier
     content at worst.
@@ -41,16 +41,21 @@ class Progress:
         """
         progress = self._store.progress()
         if progress is not None:
-            content = " ".join(str(number).zfill(_DIGITS) for number in progress)
+            content = " ".join([self._store.uuid, *(str(number).zfill(_DIGITS) for number in progress)])
             with opened(TRANSACTION, _FLAGS, 0o600, dir_fd=self._root.fd) as fd:
                 os.pwrite(fd, f"{content}\n".encode(), 0)
 
 
-def read_progress(root: SecureDirectory) -> tuple[int, int]:
-    """Return the openings and the transaction that a data root knows of; zeros if the file is missing or damaged.
+def read_progress(root: SecureDirectory, uuid: str) -> tuple[int, int]:
+    """Return the openings and the last transaction of a metastore that a data root knows of.
+
+    Returns:
+        Zeros if the file is missing, damaged, or about another metastore.
 
     Raises:
         FailedPrecondition, OSError: As `SecureDirectory.read`.
     """
-    openings, _, transaction = (root.read(TRANSACTION) or b"").decode("ascii", "replace").strip().partition(" ")
-    return (int(openings), int(transaction)) if openings.isdecimal() and transaction.isdecimal() else (0, 0)
+    owner, *numbers = (root.read(TRANSACTION) or b"").decode("ascii", "replace").split() or [""]
+    if owner != uuid or len(numbers) != 2 or not all(map(str.isdecimal, numbers)):
+        return 0, 0
+    return int(numbers[0]), int(numbers[1])

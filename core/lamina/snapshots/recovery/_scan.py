@@ -99,7 +99,7 @@ def scan(path: str, watch: Watch = unwatched) -> DataRootContents:
     """
     with SecureDirectory.open(path) as directory:
         uuid, generation = _owner(directory)
-        openings, transaction = read_progress(directory)
+        openings, transaction = read_progress(directory, uuid)
         failed_sync = failed_sync_in(directory)
         names = _names(directory, layout.SNAPSHOTS)
         records, torn = _records(directory, watch)
