@@ -90,9 +90,15 @@ class Protection:
             return node in self._held
 
     def named(self, node: Node) -> int:
-        """Return when the last temporary lease of a thing ended, in nanoseconds since 1970; 0 if it had none."""
+        """Return when the last temporary lease of a thing ended, in nanoseconds since 1970.
+
+        Returns:
+            0 if it had none, or if the clock has been set back since: what is made again may have an earlier
+            time.
+        """
         with self._guard:
-            return self._named.get(node, 0)
+            ended = self._named.get(node, 0)
+        return ended if ended <= time.time_ns() else 0
 
     @contextlib.contextmanager
     def collecting(self) -> Iterator[None]:

@@ -173,6 +173,19 @@ def test_what_is_made_again_is_young_again(
     assert stays.young
 
 
+def test_what_is_made_again_is_young_although_the_clock_was_set_back(
+    collector: Collector, metadata: Metadata, content: LocalContentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collector.grace = 60
+    with monkeypatch.context() as ahead:
+        ahead.setattr(time, "time_ns", lambda: int((time.time() + 3600) * 1e9))
+        with metadata.temporary_lease(SPACE) as lease:
+            lease.add_blob(A)
+    add(content, A)
+    [stays] = collector.collect()
+    assert stays.young
+
+
 def test_only_snapshots_of_images_are_removed(
     collector: Collector, metadata: Metadata, native: LocalSnapshotter, snapshots: Snapshotter
 ) -> None:
