@@ -16,8 +16,9 @@ def keep_code(packages: Iterable[str], pause: Callable[[], object] = lambda: Non
     """Read the code of all modules of packages, and have later imports in this process use it. Call it once.
 
     An upgrade replaces the files of a process that has imported only some of them. After this call, such a process
-    does not mix the two versions. Nothing is imported, so no code runs. Extension modules are not kept, nor are
-    files that are no modules. It takes a tenth of a second for lamina.
+    does not mix the two versions. Nothing is imported, so no code runs. Only modules in source files are kept: no
+    extension modules, data files or archives, and no directories of packages that have no `__init__.py`. It takes a
+    tenth of a second for lamina.
 
     Args:
         packages: The names of packages, whose packages are included. Those that are not imported are left out.
