@@ -17,8 +17,8 @@ def keep_code(packages: Iterable[str], pause: Callable[[], object] = lambda: Non
 
     An upgrade replaces the files of a process that has imported only some of them. After this call, such a process
     does not mix the two versions. Nothing is imported, so no code runs. Only modules in source files are kept: no
-    extension modules, data files or archives, and no directories of packages that have no `__init__.py`. It takes a
-    tenth of a second for lamina.
+    extension modules, data files or archives, and no directories that have no `__init__.py`. It takes a tenth of a
+    second for lamina.
 
     Args:
         packages: The names of packages, whose packages are included. Those that are not imported are left out.

@@ -1,7 +1,7 @@
 """The check of a metastore's entries (`lamina.store._fsck.EntryCheck`).
 
 `agree` makes the comparisons of `Entries` except that of a record with its key, which the checksum implies. It
-adders up no entries, but compares the sums of 64-bit hashes of sets that must be equal; the hashes differ in each
+looks up no entries, but compares the sums of 64-bit hashes of sets that must be equal; the hashes differ in each
 process (PYTHONHASHSEED in CPython's manual).
 """
 
