@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lamina.client import Client
-from lamina.errdefs import FailedPrecondition
+from lamina.errdefs import Error, FailedPrecondition
 from lamina.snapshots import Info, Kind, Snapshotter
 from lamina.store import _handle as handle_module
 from tests.support.disks.full_disks import host_on, mounted
@@ -33,6 +33,28 @@ def refused(call: Callable[[], object]) -> str:
     with pytest.raises(FailedPrecondition) as raised:
         call()
     return str(raised.value)
+
+
+def fail(disk: Path) -> None:
+    """Have ext4 turn a file system read-only, as it does after an error."""
+    run("mount", "-o", "remount,errors=remount-ro", disk)
+    device = Path(run("findmnt", "--raw", "-no", "SOURCE", disk)).name
+    Path("/sys/fs/ext4", device, "trigger_fs_error").write_text("a test")
+
+
+@pytest.mark.requires("mkfs.ext4")
+def test_a_host_whose_file_system_an_error_made_read_only_starts_and_reads(tmp_path: Path) -> None:
+    """Its fsync fails, unlike that of a file system that was mounted read-only."""
+    with mounted(tmp_path, "ext4") as disk, host_on(disk / "root") as host, host.client() as client:
+        snapshotter = client.snapshotter("overlayfs")
+        snapshotter.prepare("a")
+        host.stop()
+        fail(disk)
+        host.start()
+        assert [info.name for info in snapshotter.walk()] == ["a"]
+        assert snapshotter.mounts("a")
+        with pytest.raises(Error, match=r"(?i)read-only file system"):
+            snapshotter.prepare("b")
 
 
 def is_serving(host: Host) -> bool:

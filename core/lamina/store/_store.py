@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import uuid
@@ -235,9 +236,13 @@ def _sync_names(directory: SecureDirectory) -> None:
 
     Not with `lamina.fs.fsync`: either may be on a read-only file system, and every commit checks what that checks.
     """
-    os.fsync(directory.fd)
     with opened(os.path.dirname(directory.path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as parent:
-        os.fsync(parent)
+        for fd in (directory.fd, parent):
+            try:
+                os.fsync(fd)
+            except OSError as error:
+                if error.errno != errno.EROFS:  # an error made the file system read-only: nothing can be stored
+                    raise
 
 
 def _unnamed_file(directory: str) -> IO[bytes]:
