@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from lamina.context import CallContext, uninterrupted, use
@@ -12,6 +12,7 @@ from lamina.store._pending import Body, Pending
 
 GROUP: Final = 1000
 """Maximum number of operations in one commit: LMDB limits the dirty pages of a transaction."""
+_NONE: Final[Iterator[Pending]] = iter(())
 
 
 class GroupCommit:
@@ -25,7 +26,8 @@ class GroupCommit:
         """Commit groups one at a time.
 
         Args:
-            commit: Commits a group and stores each operation's result or error; raises only if interrupted.
+            commit: Commits a group and stores each operation's result or error. What it raises is the error of the
+                operations without one.
         """
         self._commit = commit
         self._mutex = threading.Lock()
@@ -48,30 +50,45 @@ class GroupCommit:
             self._take_part(operations)
 
     def _take_part(self, operations: list[Pending]) -> None:
+        ending = iter(operations)  # before this thread may lead: nothing may fail until the lead is passed on
         with self._mutex:
             self._waiting += operations
             leads = not self._committing
             self._committing = True
         if leads:
             self._lead()
-        for pending in operations:
+        for pending in ending:
             pending.wake.acquire()
-            if not pending.done:
+            while not pending.done:
                 self._lead()
+                pending.wake.acquire()
 
     def _lead(self) -> None:
-        """Commit a group, then pass the lead on."""
-        with self._mutex:
-            group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
+        """Commit a group, then pass the lead on.
+
+        If memory runs out, operations may fail, but every thread that waits is woken: nothing that leads to that
+        needs memory. If not even a group can be taken, the first thread that waits tries again.
+        """
+        failing = waking = _NONE
         try:
+            with self._mutex:
+                group, rest = self._waiting[:GROUP], self._waiting[GROUP:]
+                failing, waking = iter(group), iter(group)
+                self._waiting = rest
             with use(CallContext()):  # the commit as a whole belongs to no single call
                 self._commit(group)
+        except BaseException as error:
+            for pending in failing:
+                pending.interrupt(error)
+            if not isinstance(error, Exception):  # others are raised in the threads that asked for the operations
+                raise
         finally:
-            with self._mutex:
-                successor = self._waiting[0] if self._waiting else None
-                self._committing = successor is not None
+            self._mutex.acquire()  # unlike this, a with statement needs memory
+            successor = self._waiting[0] if self._waiting else None
+            self._committing = successor is not None
+            self._mutex.release()
             if successor is not None:
                 successor.wake.release()
-            for pending in group:
+            for pending in waking:
                 pending.done = True
                 pending.wake.release()

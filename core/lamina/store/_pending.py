@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import lmdb
 
 from lamina.context import use
-from lamina.errdefs import Error, Internal
+from lamina.errdefs import Aborted, Error, Internal
 from lamina.steps import Request
 from lamina.store._errors import MapFull, translated
 
@@ -79,6 +79,12 @@ class Pending:
     def fail(self, error: Exception) -> None:
         """Fail the operation because the whole commit failed."""
         self._request.result, self._request.error = None, error
+
+    def interrupt(self, error: BaseException) -> None:
+        """Fail the operation, unless it has failed, because the commit was interrupted. Needs no memory."""
+        if self._request.error is None:
+            self._request.result = None
+            self._request.error = error if isinstance(error, Exception) else Aborted("the commit was interrupted")
 
 
 def fail(group: Sequence[Pending], error: Exception) -> None:
