@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import subprocess
@@ -228,6 +229,31 @@ def test_a_commit_repeated_with_another_parent_never_shows_what_the_layer_delete
         overlay.commit("c", KEY, parent="base")
     overlay.commit("c", KEY, parent=first)
     assert set(os.listdir(tmp_path / "overlay/snapshots/3")) == {"fs", "work"}
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_small_layer_is_not_committed_onto_another_parent_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, restarts: bool
+) -> None:
+    """Once its only whiteout is removed, it has nothing that a commit has to look at."""
+
+    def fail() -> None:
+        raise Unknown("the disk is gone")
+
+    with contextlib.ExitStack() as opened:
+        overlay = opened.enter_context(open_overlay(tmp_path))
+        unpacked(overlay, "base", BASE)
+        Layer(deleted=("gone",)).apply(overlay.prepare(KEY))
+        with monkeypatch.context() as broken:
+            broken.setattr(overlay._root, "sync", fail)
+            with pytest.raises(Unknown):
+                overlay.commit("c", KEY)
+        assert os.listdir(tmp_path / "overlay/snapshots/2/fs") == []
+        if restarts:
+            opened.close()
+            overlay = opened.enter_context(open_overlay(tmp_path))
+        with pytest.raises(FailedPrecondition, match="adapted the layer to another parent"):
+            overlay.commit("c", KEY, parent="base")
 
 
 def test_a_parent_made_again_while_a_layer_is_committed_onto_it_is_refused(

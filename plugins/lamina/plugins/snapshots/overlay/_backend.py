@@ -74,6 +74,8 @@ class OverlayBackend(Backend):
         self._remap_ids = remap_ids
         self._xattr_prefix = "user.overlay." if "userxattr" in options else TRUSTED_PREFIX
         self._root_metadata = RootMetadataCopier(xattr_prefix=self._xattr_prefix)
+        self._adapted: set[int] = set()
+        """Identifiers of active snapshots for which a commit of this process has made the link `_ADAPTED`."""
         self._empty = os.path.join(root, EMPTY)
         self._lower = functools.lru_cache(maxsize=64)(self._join)
         """The value of `lowerdir`, by the parents. Snapshots of one image share it."""
@@ -150,7 +152,7 @@ class OverlayBackend(Backend):
 
     def rebase(self, record: Record) -> None:
         """Copy metadata of the new parent's `fs` directory where the layer has not changed it; times stay."""
-        self._adapt_to_parent(record)
+        self._adapt_to_parent(record)  # `finish_quickly` has not checked it
         ids = None if self._is_mapped_by_bind_mount(record) else ContainerIds.from_labels(record.info.labels)
         self._root_metadata.copy_missing(self._upper(record.parent_ids[0]), self._upper(record.id), ids)
 
@@ -204,6 +206,7 @@ class OverlayBackend(Backend):
             FailedPrecondition: An earlier commit adapted it to another parent: it may lack whiteouts that the new
                 one needs.
         """
+        self._adapted.add(record.id)
         link = f"{self.path(record.id)}/{_ADAPTED}"
         parent = f"../{record.parent_ids[0]}" if record.parent_ids else f"../../{EMPTY}"
         try:
@@ -217,15 +220,19 @@ class OverlayBackend(Backend):
                 ) from None
 
     def committed(self, record: Record) -> None:
-        """Forget for which parent the layer was adapted."""
-        link = f"{self.path(record.id)}/{_ADAPTED}"
-        if os.path.lexists(link):  # unlink(2) fails on a read-only disk even if nothing is there
-            os.unlink(link)
+        """Forget for which parent the layer was adapted.
+
+        After a crash the link stays: it means nothing for a committed snapshot, and looking for it costs time.
+        """
+        if record.id in self._adapted:
+            with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+                os.unlink(f"{self.path(record.id)}/{_ADAPTED}")
+            self._adapted.discard(record.id)
 
     def finish_quickly(self, record: Record) -> Usage | None:
         """Measure a snapshot with few files and nothing to adapt."""
         upper = self._upper(record.id)
-        if is_opaque(upper, self._xattr_prefix) or os.path.lexists(f"{self.path(record.id)}/{_ADAPTED}"):
+        if is_opaque(upper, self._xattr_prefix):
             return None
         usage = quick_disk_usage(upper)
         if usage is None or (not record.parent_ids and usage[1] > 1):  # there may be whiteouts
