@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -16,6 +16,7 @@ from lamina.snapshots import Info, InfoMessages, InSteps, Snapshotter, Usage, Ve
 from lamina.steps import BLOCKING, Steps
 
 M = TypeVar("M", bound=Message)
+R = TypeVar("R")
 
 
 class SnapshotterAdapter:
@@ -59,10 +60,7 @@ class SnapshotterAdapter:
         Raises:
             TypeError: It is not an info.
         """
-        try:
-            return api.info_to_proto(info)
-        except (AttributeError, TypeError) as error:
-            raise wrong_result(self._id, info, "a lamina.snapshots.Info") from error
+        return self._converted(api.info_to_proto, info, "a lamina.snapshots.Info")
 
     def infos_in(self, *filters: str) -> Iterator[pb.Info]:
         """Yield the messages of the infos that match filters.
@@ -83,10 +81,14 @@ class SnapshotterAdapter:
         Raises:
             TypeError: It is not a usage.
         """
+        return self._converted(api.usage_to_proto, usage, "a lamina.snapshots.Usage")
+
+    def _converted(self, convert: Callable[[R], M], returned: R, expected: str) -> M:
+        """Convert a result of the snapshotter; raise the TypeError of `wrong_result` if it has another type."""
         try:
-            return api.usage_to_proto(usage)
+            return convert(returned)
         except (AttributeError, TypeError) as error:
-            raise wrong_result(self._id, usage, "a lamina.snapshots.Usage") from error
+            raise wrong_result(self._id, returned, expected) from error
 
 
 class _Encoded(InfoMessages):
