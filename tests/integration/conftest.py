@@ -1,4 +1,4 @@
-"""What modules of tests share ends with them."""
+"""Stop the backends that the tests of a module share."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def changed(host: Host, archive: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 def tree_of(containerd: Containerd, host: Host, snapshotter: str, target: Path) -> Tree:
-    """What `ctr images mount` shows of the image, from a snapshot of the host's."""
+    """Return the tree that `ctr images mount` shows of the image, from a snapshot of the host."""
     with containerd.mounted_image(IMAGE, snapshotter, target):
         assert [key for key in host.keys(snapshotter) if key.endswith(str(target))]
         return read_tree(target, times=False)
