@@ -49,6 +49,14 @@ class LogHandler(logging.Handler):
         """Wait until all queued lines are written, up to a deadline."""
         self._writer.flush(FLUSH_SECONDS)
 
+    def close(self) -> None:
+        """End the thread after it has written the queue, which `flush` waits for.
+
+        Later lines are written if that does not block, else dropped.
+        """
+        self._writer.close()
+        super().close()
+
     def _notice(self, dropped: int) -> bytes:
         record = _record(logging.WARNING, "dropped log lines: their reader is too slow")
         record.lines = dropped
@@ -126,6 +134,7 @@ class Writer:
         self._dropped = 0
         """Number of lines dropped after the last queued one."""
         self._thread: threading.Thread | None = None
+        self._closed = False
         self._changed = threading.Condition()
         """Guards the attributes above."""
 
@@ -153,6 +162,12 @@ class Writer:
         with self._changed:
             self._changed.wait_for(lambda: not self._queue, max(0.0, latest - time.monotonic()))
 
+    def close(self) -> None:
+        """End the thread after it has written the queue. Later lines are written immediately or dropped."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
     def _write_now(self, line: bytes) -> bytes:
         """Write as much of a line as possible; return the rest."""
         try:
@@ -161,7 +176,7 @@ class Writer:
             return b""
 
     def _has_thread(self) -> bool:
-        if self._thread is None:
+        if self._thread is None and not self._closed:
             thread = threading.Thread(target=self._run, name="log", daemon=True)
             with contextlib.suppress(RuntimeError):  # no thread can be started; the next line tries again
                 thread.start()
@@ -181,7 +196,10 @@ class Writer:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._queue)
+                self._changed.wait_for(lambda: self._queue or self._closed)
+                if not self._queue:
+                    self._thread = None
+                    return
                 line = self._queue[0]
             self._write_all(line)
             with self._changed:

@@ -7,8 +7,10 @@ import io
 import logging
 import os
 import re
+import select
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import attrs
@@ -42,6 +44,24 @@ class Pipe:
             data += more
         return data
 
+    @contextlib.contextmanager
+    def drained(self) -> Iterator[None]:
+        """Read and discard everything during the block."""
+        done = threading.Event()
+
+        def drain() -> None:
+            while not done.is_set():
+                if select.select([self.reading], [], [], 0.01)[0]:
+                    os.read(self.reading, 1 << 16)
+
+        thread = threading.Thread(target=drain)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
 
 @pytest.fixture
 def pipe() -> Iterator[Pipe]:
@@ -54,11 +74,11 @@ def pipe() -> Iterator[Pipe]:
 @pytest.fixture
 def handler(pipe) -> Iterator[LogHandler]:
     with os.fdopen(os.dup(pipe.writing), "w") as stream:
-        yield LogHandler(stream)
-        os.set_blocking(pipe.reading, False)
-        with contextlib.suppress(BlockingIOError):  # nothing must wait when it is closed
-            while os.read(pipe.reading, 1 << 16):
-                pass
+        handler = LogHandler(stream)
+        yield handler
+        with pipe.drained():  # else its thread may wait for room, and write to what has the number next
+            handler._writer.flush(SECONDS)
+        handler.close()
 
 
 def record(text: str, level: int = logging.INFO) -> logging.LogRecord:
@@ -109,6 +129,28 @@ def test_flush_does_not_wait_for_an_absent_reader(pipe, handler, monkeypatch) ->
     pipe.fill()
     handler.emit(record("never read"))
     handler.flush()
+
+
+def test_close_ends_the_thread_when_the_queue_is_written(pipe, handler) -> None:
+    before = set(threading.enumerate())
+    filled = pipe.fill()
+    handler.emit(record("queued"))
+    (thread,) = set(threading.enumerate()) - before
+    handler.close()
+    assert pipe.read(filled + 7)[filled:] == b"queued\n"
+    thread.join(SECONDS)
+    assert not thread.is_alive()
+
+
+def test_after_close_a_line_is_written_at_once_or_dropped(pipe, handler) -> None:
+    handler.close()
+    handler.emit(record("late"))
+    assert pipe.read(5) == b"late\n"
+    filled = pipe.fill()
+    handler.emit(record("too late"))
+    assert len(pipe.read(filled)) == filled
+    handler.emit(record("last"))
+    assert pipe.read(5) == b"last\n"
 
 
 def test_a_record_that_cannot_be_formatted_is_logged_with_its_location(pipe, handler) -> None:
