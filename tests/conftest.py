@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +19,7 @@ from tests.support import leftovers, prerequisites
 from tests.support.interop import release_table
 from tests.support.own_mounts import hide_mounts_from_others
 from tests.support.rounds import rounds
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from lamina.plugins.servers.grpc.engines.grpcio import GrpcioEngine
@@ -134,6 +137,27 @@ def _no_temporary_files_stay(tmp_path_factory: pytest.TempPathFactory) -> Iterat
     shutil.rmtree(directory)
     if found:
         pytest.fail(f"temporary files left behind: {', '.join(found)}", pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_threads_stay() -> Iterator[None]:
+    """Fail a test that leaves a thread running: it would run during the next ones, which count what is open.
+
+    Set up before the test's own fixtures and torn down after them. What wider fixtures started is theirs.
+    """
+    before = set(threading.enumerate())
+    yield
+    found: set[threading.Thread] = set()
+
+    def ended() -> bool:
+        nonlocal found
+        found = set(threading.enumerate()) - before
+        return not found
+
+    with contextlib.suppress(TimeoutError):
+        wait_until(ended, 60.0, "every thread has ended")
+    if found:
+        pytest.fail(f"threads left behind: {', '.join(sorted(thread.name for thread in found))}", pytrace=False)
 
 
 @pytest.fixture(autouse=True)

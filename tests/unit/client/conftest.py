@@ -27,10 +27,12 @@ class Served:
 
     address: str
     server: grpc.Server
+    executor: ThreadPoolExecutor
     contexts: list[CallContext]
 
     def stop(self) -> None:
         self.server.stop(grace=None).wait()
+        self.executor.shutdown()
 
 
 def _handler(method: Method, contexts: list[CallContext]) -> grpc.RpcMethodHandler:
@@ -75,13 +77,14 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
 
     def start(*services: Service, path: Path = tmp_path / "lamina.sock") -> Served:
         contexts: list[CallContext] = []
-        server = grpc.server(ThreadPoolExecutor(4), options=OPTIONS)
+        executor = ThreadPoolExecutor(4)
+        server = grpc.server(executor, options=OPTIONS)
         for service in services:
             handlers = {method.name: _handler(method, contexts) for method in service.methods}
             server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.name, handlers),))
         server.add_insecure_port(f"unix:{path}")
         server.start()
-        running.append(Served(str(path), server, contexts))
+        running.append(Served(str(path), server, executor, contexts))
         return running[-1]
 
     yield start

@@ -49,6 +49,7 @@ def start(registry: CollectorRegistry) -> Iterator[Callable[..., MetricsServer]]
     yield start
     for server in servers:
         server.close()
+    wait_until(lambda: not names(), SECONDS, "the end of the servers' threads")  # the next test looks for its own
 
 
 def place(server: MetricsServer) -> tuple[str, int]:
