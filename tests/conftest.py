@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import tempfile
 import threading
@@ -18,7 +19,7 @@ from lamina.plugins.servers.grpc.plugin import engine_class
 from tests.support import leftovers, prerequisites
 from tests.support.interop import release_table
 from tests.support.own_mounts import hide_mounts_from_others
-from tests.support.rounds import rounds
+from tests.support.rounds import SEED, USUAL_SEED, rounds
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -37,7 +38,12 @@ _PRIVILEGED = ("faults", "integration", "interop")
 hypothesis.settings.register_profile(
     "lamina",
     deadline=None,  # a machine may be as busy as it likes
-    max_examples=rounds(40, 1000),  # each run tries others
+    suppress_health_check=[
+        hypothesis.HealthCheck.too_slow,  # as above
+        hypothesis.HealthCheck.function_scoped_fixture,  # examples may share a directory
+    ],
+    max_examples=rounds(40, 1000),
+    derandomize=SEED == USUAL_SEED,
 )
 hypothesis.settings.load_profile("lamina")
 
@@ -137,6 +143,11 @@ def _no_temporary_files_stay(tmp_path_factory: pytest.TempPathFactory) -> Iterat
     shutil.rmtree(directory)
     if found:
         pytest.fail(f"temporary files left behind: {', '.join(found)}", pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def _random_choices_are_of_the_seed(request: pytest.FixtureRequest) -> None:
+    random.seed(f"{SEED} {request.node.nodeid}")
 
 
 @pytest.fixture(autouse=True)

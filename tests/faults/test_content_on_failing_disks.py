@@ -19,7 +19,7 @@ from tests.support.disks import full_disks
 from tests.support.disks.block_devices import FOREVER, disk, loop_device, make_file_system, mounted, run
 from tests.support.disks.ingests import store_by_chance
 from tests.support.disks.write_log import PowerCut, by_chance
-from tests.support.rounds import rounds
+from tests.support.rounds import SEED, rounds
 
 pytestmark = [
     pytest.mark.requires("root", "btrfs", "loop", "fuse", "mkfs.ext4", "mkfs.xfs"),
@@ -29,7 +29,6 @@ pytestmark = [
 CUTS = rounds(6, 200)
 REFUSALS = rounds(4, 60)
 INGESTS = rounds(6, 40)
-SEED = os.environ.get("LAMINA_SEED") or random.randbytes(4).hex()
 
 
 @contextlib.contextmanager

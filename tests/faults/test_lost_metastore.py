@@ -19,7 +19,7 @@ from lamina.snapshots import Info, Kind, Snapshotter, Usage
 from tests.support.commands import environment
 from tests.support.directories import short_directory
 from tests.support.processes.hosts import LAMINA, Host
-from tests.support.rounds import rounds
+from tests.support.rounds import SEED, rounds
 
 pytestmark = pytest.mark.requires("root", "overlay")
 
@@ -118,7 +118,7 @@ class Caller:
     def __init__(self, name: str) -> None:
         self.histories: dict[str, History] = {}
         self._name = name
-        self._random = Random()
+        self._random = Random(f"{SEED} {name}")
         self._number = 0
 
     def work(self, host: Host) -> None:

@@ -23,7 +23,7 @@ from tests.support.disks import cut_workload
 from tests.support.disks.block_devices import disk, loop_device, make_file_system, mounted
 from tests.support.disks.snapshotters import COMBINATIONS, open_on
 from tests.support.disks.write_log import PowerCut, by_chance
-from tests.support.rounds import rounds
+from tests.support.rounds import SEED, rounds
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root", "overlay", "btrfs", "loop", "fuse", "mkfs.ext4", "mkfs.xfs")
@@ -31,7 +31,6 @@ pytestmark = pytest.mark.requires("root", "overlay", "btrfs", "loop", "fuse", "m
 CUTS = rounds(8, 200)
 OPERATIONS = rounds(15, 60)
 """The number of operations of each client."""
-SEED = os.environ.get("LAMINA_SEED") or random.randbytes(4).hex()
 SECONDS = 60.0
 
 Snapshots = dict[str, tuple[Kind, str]]

@@ -17,7 +17,7 @@ from lamina.errdefs import Unavailable
 from lamina.snapshots import Info, Kind, Snapshotter
 from lamina.snapshots.labels import UPPERDIR
 from tests.support.processes.hosts import Host
-from tests.support.rounds import rounds
+from tests.support.rounds import SEED, rounds
 from tests.support.waiting import wait_until
 
 V = TypeVar("V")
@@ -176,7 +176,7 @@ def _check_disk(host: Host, ids: list[str]) -> None:
 
 def test_acknowledged_operations_survive_a_kill_without_orphans(tmp_path: Path) -> None:
     """One snapshot always exists, because an empty metastore reclaims nothing."""
-    random = Random()
+    random = Random(SEED)
     callers = [Caller(f"client-{number}", Random(random.random())) for number in range(CLIENTS)]
     with Host(tmp_path / "h", CONFIG).running() as host:
         with host.client() as client:

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePath
 
 import pytest
-from hypothesis import HealthCheck, assume, given, reject, settings
+from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
 from lamina.errdefs import InvalidArgument
@@ -43,7 +43,7 @@ LAYER = st.lists(st.one_of(ENTRIES, ENTRIES, ENTRIES, LINKS), max_size=12)
 BASE = LAYER
 
 
-@settings(max_examples=rounds(60, 20_000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=rounds(60, 20_000))
 @given(base=BASE, layer=LAYER)
 def test_a_layer_that_does_not_need_its_parent_gives_the_same_tree_without(
     base: Sequence[Item], layer: Sequence[Item]
@@ -68,7 +68,7 @@ def test_a_layer_that_does_not_need_its_parent_gives_the_same_tree_without(
             assert differences(read_tree(view), read_tree(whole)) == []
 
 
-@settings(max_examples=rounds(60, 20_000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=rounds(60, 20_000))
 @given(base=BASE, layers=st.lists(LAYER, min_size=1, max_size=2))
 def test_both_ways_give_the_same_tree(base: Sequence[Item], layers: Sequence[Sequence[Item]]) -> None:
     with directories() as (whole, uppers):

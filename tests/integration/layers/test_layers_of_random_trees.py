@@ -89,7 +89,7 @@ def blockfile(root: Path) -> Backend:
     return blockfile_snapshotter.BlockfileBackend(str(root), config)
 
 
-@settings(max_examples=rounds(50, 1000), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=rounds(50, 1000), suppress_health_check=list(HealthCheck))
 @given(
     lowest=st.lists(MAKING, min_size=3, max_size=12),
     base=st.lists(MAKING, min_size=8, max_size=24),

@@ -19,6 +19,7 @@ from lamina.snapshots import Kind
 from lamina.snapshots.local import LocalSnapshotter
 from lamina.steps import BLOCKING
 from tests.support.directories import CHECKOUT
+from tests.support.rounds import SEED
 from tests.support.snapshotters.btrfs import layer, mounted_btrfs, open_btrfs, run, subvolumes
 from tests.support.waiting import wait_until
 
@@ -248,7 +249,7 @@ def test_the_next_start_deletes_a_snapshot_without_a_record(mountpoint: Path, tm
 
 
 def test_acknowledged_calls_survive_a_kill_at_any_time(mountpoint: Path, tmp_path: Path) -> None:
-    random = Random()
+    random = Random(SEED)
     known: dict[str, set[str]] = {"committed": set(), "removed": set()}
     for _ in range(6):
         with subprocess.Popen(

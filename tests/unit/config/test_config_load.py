@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lamina.config import Debug, Duration, HostConfig, Origin, Problem, from_document, load
@@ -168,7 +168,7 @@ def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
     assert load(path).host.root == "/a"
 
 
-@settings(max_examples=rounds(60, 10_000), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=rounds(60, 10_000))
 @given(st.text("aversion=4[]{}\"'.,#\n\\ 0_1", max_size=40) | st.binary(max_size=20))
 @example("version = 4\nroot = " + "[" * 399 + "]" * 399)
 @example("version = 4\nroot = " + "[" * 5000)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.config import Config, Origin, load
@@ -125,13 +125,11 @@ def reference(documents: list[dict[str, Any]], top: bool = True) -> dict[str, An
     return result
 
 
-@settings(deadline=None)
 @given(st.lists(tables, min_size=1, max_size=4))
 def test_merging_follows_the_rules(contents: list[dict[str, Any]]) -> None:
     assert merge([Document(str(index), each) for index, each in enumerate(contents)]).tables == reference(contents)
 
 
-@settings(deadline=None)
 @given(st.lists(tables, min_size=1, max_size=4))
 def test_the_origin_of_every_value_contains_it(contents: list[dict[str, Any]]) -> None:
     merged = merge([Document(str(index), each) for index, each in enumerate(contents)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.duration import Duration
@@ -61,7 +61,6 @@ def test_prints_as_go_prints(seconds: float, text: str) -> None:
     assert str(Duration(seconds)) == text
 
 
-@settings(deadline=None)
 @given(st.integers(min_value=-(2**63) + 1, max_value=2**63 - 1))
 def test_printed_durations_round_trip(nanoseconds: int) -> None:
     duration = Duration(nanoseconds / 10**9)

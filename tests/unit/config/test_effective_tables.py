@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 import tomli
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.config import Config, Duration, from_document, load
@@ -113,7 +113,6 @@ documents = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(documents)
 def test_the_written_configuration_loads_as_the_same(tmp_path: Path, document: dict[str, Any]) -> None:
     config = from_document(document).with_overrides(root="/r", state="/s", log_level="error")

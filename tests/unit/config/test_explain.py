@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.config import GRPC_SERVER, Config, Duration, Origin, from_document, load
@@ -225,7 +225,6 @@ contents = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(contents, st.none() | st.just("/over"), st.none() | st.just("warn"))
 def test_every_setting_is_explained_with_value_and_origin(
     document: dict[str, Any], root: str | None, level: str | None

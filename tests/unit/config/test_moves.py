@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.config.reading._moves import compose, infer_moves, origin_of
@@ -48,7 +48,6 @@ def move_something(tree: dict[str, Any], free_names: str, data: st.DataObject) -
         target[data.draw(st.sampled_from(free))] = thing
 
 
-@settings(deadline=None)
 @given(trees, st.data())
 def test_every_value_is_found_where_it_was(tree: dict[str, Any], data: st.DataObject) -> None:
     tree = numbered(tree, iter(range(100)))

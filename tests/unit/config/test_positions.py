@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import tomli
 import tomli_w
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.config._problems import KeyPath, dotted
@@ -117,7 +117,6 @@ values = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(names, values, max_size=6), st.booleans())
 def test_each_line_of_a_random_document_holds_its_key(tables: dict[str, Any], multiline: bool) -> None:
     text = tomli_w.dumps(tables, multiline_strings=multiline)
@@ -131,7 +130,6 @@ def test_each_line_of_a_random_document_holds_its_key(tables: dict[str, Any], mu
             assert written in lines[line - 1]
 
 
-@settings(deadline=None)
 @given(st.lists(names, min_size=1, max_size=5))
 def test_a_dotted_key_reads_back_from_its_text(parts: list[str]) -> None:
     assert parse_key(dotted(tuple(parts))) == tuple(parts)

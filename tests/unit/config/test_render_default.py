@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 import tomli
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.config import Debug, Duration, HostConfig, load
@@ -100,7 +100,6 @@ hosts = st.builds(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(hosts)
 def test_any_top_level_reads_back(tmp_path: Path, host: HostConfig) -> None:
     assert read_back(tmp_path, render_default({}, host)) == host

@@ -12,7 +12,7 @@ import attrs
 import pytest
 import tomli
 import tomli_w
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamina.config import GRPC_SERVER, Config, load
@@ -214,7 +214,7 @@ def commented(document: dict[str, Any], random: Random) -> str:
     return "\n".join(lines)
 
 
-@settings(max_examples=rounds(60, 10_000), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=rounds(60, 10_000))
 @given(documents, st.randoms(use_true_random=False))
 def test_a_rewritten_file_loads_as_the_original_does_and_has_its_comments(
     path: Path, document: dict[str, Any], random: Random

@@ -242,7 +242,7 @@ TABLES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(tables=st.lists(TABLES, min_size=1, max_size=5))
 def test_live_fields_come_from_the_last_file_and_others_from_the_first(
     tmp_path_factory: pytest.TempPathFactory, tables: list[dict[str, Any]]

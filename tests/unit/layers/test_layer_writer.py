@@ -59,7 +59,7 @@ def test_lamina_reads_it(compression: Compression) -> None:
 
 
 @pytest.mark.parametrize("compression", Compression)
-@settings(max_examples=rounds(10, 1000), deadline=None)
+@settings(max_examples=rounds(10, 1000))
 @given(cuts=st.lists(st.integers(0, len(DATA)), max_size=8))
 def test_the_bytes_do_not_depend_on_the_pieces(compression: Compression, cuts: list[int]) -> None:
     """Which compressors do not promise: isal's output has to do with the sizes of what it is given."""

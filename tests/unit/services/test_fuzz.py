@@ -10,7 +10,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamina.api.messages.snapshots_pb2 import PrepareSnapshotRequest
@@ -30,7 +30,7 @@ SNAPSHOTS = "containerd.services.snapshots.v1.Snapshots"
 NAMES = ("Prepare", "View", "Mounts", "Commit", "Remove", "Stat", "Update", "List", "Usage", "Cleanup")
 METHODS = (*(f"{SNAPSHOTS}/{name}" for name in NAMES), "grpc.health.v1.Health/Check")
 
-quickly = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quickly = settings(max_examples=60)
 
 
 class Served:

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamina.context import CallContext, use
@@ -95,7 +95,7 @@ def test_a_walk_ends_with_its_call(table: Table) -> None:
         list(table.walk())
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=50)
 @given(keys=st.sets(st.binary(max_size=8), max_size=20), prefix=st.binary(max_size=2))
 def test_a_walk_meets_the_keys_with_a_prefix_in_order(table: Table, keys: set[bytes], prefix: bytes) -> None:
     def body(transaction: TableTransaction) -> None:

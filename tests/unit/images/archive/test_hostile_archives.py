@@ -246,9 +246,7 @@ def test_a_truncated_archive_is_refused(cut: int, made: Documents, tmp_path: Pat
     assert importer.names() == []
 
 
-@hypothesis.settings(
-    max_examples=rounds(50, 20_000), suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
-)
+@hypothesis.settings(max_examples=rounds(50, 20_000))
 @hypothesis.given(data=strategies.data())
 def test_a_mutated_archive_is_imported_or_refused(
     data: strategies.DataObject, tmp_path: Path, importer: Importer
