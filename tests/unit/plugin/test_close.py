@@ -77,11 +77,12 @@ def test_an_error_whose_text_cannot_be_read_is_logged_and_the_rest_is_closed(
     assert vars(caplog.records[0])["error"] == "<Mute whose text cannot be read>"
 
 
-def test_a_hanging_close_is_left_behind_and_the_rest_is_closed() -> None:
+def test_a_hanging_close_is_left_behind_and_the_rest_is_closed(overdue: threading.Event) -> None:
     closed: list[str] = []
     release, ended = threading.Event(), threading.Event()
 
     def hang() -> None:
+        overdue.set()
         release.wait()
         ended.set()
 

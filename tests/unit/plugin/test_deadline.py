@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -20,6 +20,17 @@ def release() -> Iterator[threading.Event]:
     event = threading.Event()
     yield event
     event.set()
+
+
+@pytest.fixture
+def hang(release: threading.Event, overdue: threading.Event) -> Callable[[], bool]:
+    """A function that runs when its deadline passes, and hangs until it is released."""
+
+    def hang() -> bool:
+        overdue.set()
+        return release.wait(60)
+
+    return hang
 
 
 def test_it_returns_what_the_function_returns() -> None:
@@ -45,9 +56,16 @@ def test_without_a_deadline_it_runs_in_the_calling_thread() -> None:
     assert call_within(None, "init", "t.one", threading.current_thread) is threading.current_thread()
 
 
-def test_a_function_that_misses_its_deadline_continues_in_a_daemon_thread(release: threading.Event) -> None:
-    with pytest.raises(LeftBehind, match=r"^close did not end within 0\.01 s and was left behind$") as caught:
+def test_a_function_is_left_behind_after_its_deadline(release: threading.Event) -> None:
+    with pytest.raises(LeftBehind):
         call_within(0.01, "close", "t.one", release.wait)
+
+
+def test_a_function_that_misses_its_deadline_continues_in_a_daemon_thread(
+    release: threading.Event, hang: Callable[[], bool]
+) -> None:
+    with pytest.raises(LeftBehind, match=r"^close did not end within 0\.01 s and was left behind$") as caught:
+        call_within(0.01, "close", "t.one", hang)
     thread = caught.value.thread
     assert thread is not None
     assert thread.daemon
@@ -57,10 +75,10 @@ def test_a_function_that_misses_its_deadline_continues_in_a_daemon_thread(releas
     assert not caught.value.is_running
 
 
-def test_a_late_result_is_passed_to_the_callback(release: threading.Event) -> None:
+def test_a_late_result_is_passed_to_the_callback(release: threading.Event, hang: Callable[[], bool]) -> None:
     late: list[bool] = []
     with pytest.raises(LeftBehind) as caught:
-        call_within(0.01, "init", "t.one", lambda: release.wait(60), late.append)
+        call_within(0.01, "init", "t.one", hang, late.append)
     assert late == []
     release.set()
     assert caught.value.thread is not None
@@ -126,10 +144,10 @@ def test_each_call_of_a_worker_sees_the_context_of_its_caller() -> None:
         assert worker.call_within(60, "init", "t.two", current).namespace == current().namespace
 
 
-def test_a_call_left_behind_does_not_hold_the_next_one(release: threading.Event) -> None:
+def test_a_call_left_behind_does_not_hold_the_next_one(release: threading.Event, hang: Callable[[], bool]) -> None:
     with Worker() as worker:
         with pytest.raises(LeftBehind) as caught:
-            worker.call_within(0.01, "init", "t.one", lambda: release.wait(60))
+            worker.call_within(0.01, "init", "t.one", hang)
         assert worker.call_within(60, "init", "t.two", lambda: 5) == 5
     assert caught.value.is_running
     release.set()

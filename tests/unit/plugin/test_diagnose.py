@@ -75,12 +75,13 @@ def test_a_result_that_is_not_a_finding_is_a_failure() -> None:
     assert "diagnose gave 'slack': not a Finding" in finding.found
 
 
-def test_a_hanging_diagnosis_is_left_behind_at_its_deadline() -> None:
+def test_a_hanging_diagnosis_is_left_behind_at_its_deadline(overdue: threading.Event) -> None:
     go_on = threading.Event()
 
     def look(_: object) -> Iterator[Finding]:
         yield Finding.ok("spring", "wound")
-        go_on.wait(30)
+        overdue.set()
+        go_on.wait(60)
 
     first, last = ask(look, seconds=0.1)
     go_on.set()

@@ -40,10 +40,11 @@ def test_an_init_within_its_deadline_sees_the_call_context(host: Host) -> None:
 
 
 def test_an_init_past_its_deadline_is_a_failure_at_the_line_where_it_hangs(
-    host: Host, release: threading.Event
+    host: Host, release: threading.Event, overdue: threading.Event
 ) -> None:
     def hang(ic: InitContext[Any]) -> object:
         ic.meta.capabilities.append("early")
+        overdue.set()
         return release.wait(60)
 
     plugin = host.run("t.one", hang, seconds=0.01)
@@ -57,7 +58,7 @@ def test_an_init_past_its_deadline_is_a_failure_at_the_line_where_it_hangs(
 
 
 def test_the_instance_of_a_late_init_is_closed(
-    host: Host, release: threading.Event, caplog: pytest.LogCaptureFixture
+    host: Host, release: threading.Event, overdue: threading.Event, caplog: pytest.LogCaptureFixture
 ) -> None:
     closed = threading.Event()
 
@@ -66,6 +67,7 @@ def test_the_instance_of_a_late_init_is_closed(
             closed.set()
 
     def hang(_: InitContext[Any]) -> object:
+        overdue.set()
         release.wait(60)
         return Late()
 
@@ -78,13 +80,14 @@ def test_the_instance_of_a_late_init_is_closed(
 
 
 def test_a_failure_to_close_the_instance_of_a_late_init_is_logged(
-    host: Host, release: threading.Event, caplog: pytest.LogCaptureFixture
+    host: Host, release: threading.Event, overdue: threading.Event, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Late:
         def close(self) -> None:
             raise OSError("no")
 
     def hang(_: InitContext[Any]) -> object:
+        overdue.set()
         release.wait(60)
         return Late()
 
@@ -106,10 +109,13 @@ def test_a_failure_to_close_the_instance_of_a_late_init_is_logged(
         lambda ic: ic.register_readiness(),
     ],
 )
-def test_a_late_init_is_cut_off(host: Host, release: threading.Event, reach: Init) -> None:
+def test_a_late_init_is_cut_off(
+    host: Host, release: threading.Event, overdue: threading.Event, reach: Init
+) -> None:
     raised: list[BaseException] = []
 
     def hang(ic: InitContext[Any]) -> object:
+        overdue.set()
         release.wait(60)
         try:
             return reach(ic)
