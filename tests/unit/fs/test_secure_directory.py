@@ -10,6 +10,7 @@ import pytest
 
 from lamina.errdefs import FailedPrecondition, InvalidArgument, PermissionDenied
 from lamina.fs import SecureDirectory, Trust, exposure_of, open_path
+from tests.support.trees import open_files
 
 
 def mode(path: Path) -> int:
@@ -172,7 +173,7 @@ def test_an_additional_group_can_be_trusted(tmp_path: Path) -> None:
 
 
 def test_no_descriptor_leaks(tmp_path: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_files()
     (tmp_path / "x").touch()
     tmp_path.chmod(0o777)
     with pytest.raises(PermissionDenied):
@@ -180,4 +181,4 @@ def test_no_descriptor_leaks(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     with SecureDirectory.open(str(tmp_path)) as directory, pytest.raises(FailedPrecondition):
         directory.subdirectory("x")
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before

@@ -15,6 +15,7 @@ from lamina.snapshots import Kind
 from lamina.snapshots.local import open_data_root
 from lamina.snapshots.recovery import Places, rebuild
 from tests.support.snapshotters.native import open_native
+from tests.support.trees import open_files
 
 
 def empty(root: Path) -> None:
@@ -83,10 +84,10 @@ def test_no_descriptor_stays_when_the_metastore_cannot_tell(tmp_path: Path) -> N
         raise DataLoss("the metastore is damaged")
 
     tmp_path.chmod(0o700)
-    before = os.listdir("/proc/self/fd")
+    before = open_files()
     with pytest.raises(DataLoss):
         open_data_root(str(tmp_path), "uuid", "native", has_snapshots)
-    assert os.listdir("/proc/self/fd") == before
+    assert open_files() == before
 
 
 @pytest.mark.parametrize("take_away", [shutil.rmtree, empty])
