@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import queue
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -21,7 +23,7 @@ from lamina.errdefs import Canceled, DeadlineExceeded, Error, NotFound, Unavaila
 from lamina.images import Image, keyspace_of
 from lamina.metadata import Metadata, Resource
 from lamina.metadata._node import snapshot
-from lamina.metadata.collection import Collector, Removed
+from lamina.metadata.collection import Collector, Removed, _answers
 from lamina.metadata.collection._edges import Edges
 from lamina.metadata.collection._listing import Keyspace, Listed, Listing, Root
 from lamina.metadata.collection._marking import Marking
@@ -298,13 +300,15 @@ class Silent(InImages):
     def __init__(self, inner: Snapshotter, method: str) -> None:
         super().__init__(inner)
         self.method = method
+        self.hangs = threading.Event()
         self.go_on = threading.Event()
 
     def keyspace(self, name: str) -> Snapshotter:
         return InImages(self.inner) if name == keyspace_of("answers") else self
 
     def hang_in(self, method: str) -> None:
-        if method == self.method:
+        if method == self.method and not self.go_on.is_set():
+            self.hangs.set()
             self.go_on.wait()
 
     def walk(self, *filters: str) -> Iterator[Any]:
@@ -334,9 +338,27 @@ def is_asked(snapshotter: str) -> bool:
 
 @pytest.fixture
 def impatient(
-    metadata: Metadata, content: LocalContentStore, silent: Silent, tmp_path: Path
+    metadata: Metadata,
+    content: LocalContentStore,
+    silent: Silent,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Collector]:
-    """A collector that waits for answers of a silent snapshotter, and of one that works, for 2 seconds."""
+    """A collector that asks a silent snapshotter, and one that works.
+
+    Its 2 seconds for an answer are over when the silent one hangs, and never before, however busy the machine is.
+    """
+
+    class Answers(queue.SimpleQueue[Any]):
+        def get(self, block: bool = True, timeout: float | None = None) -> Any:
+            while True:
+                with contextlib.suppress(queue.Empty):
+                    return super().get(timeout=0.01)
+                if timeout is not None and silent.hangs.is_set():
+                    silent.hangs.clear()
+                    raise queue.Empty
+
+    monkeypatch.setattr(_answers, "queue", SimpleNamespace(SimpleQueue=Answers, Empty=queue.Empty))
     with contextlib.closing(MetaStore.open(str(tmp_path / "other store"))) as store:
         backend = NativeBackend(str(tmp_path / "other"))
         with contextlib.closing(
