@@ -137,11 +137,11 @@ def test_a_name_with_a_digest_never_has_another_target_while_the_image_moves(ima
         name = f"b@{images.get('a').target.digest}"
         with contextlib.suppress(InvalidArgument):
             images.tag("a", name)
+            tagged.append(name)
 
-    _repeat([move, tag])
-    named = [one for one in images.list() if one.name != "a"]
-    assert named
-    assert all(one.name == f"b@{one.target.digest}" for one in named)
+    tagged: list[str] = []
+    _repeat([move, tag], until=lambda: tagged)
+    assert all(one.name == f"b@{one.target.digest}" for one in images.list() if one.name != "a")
 
 
 def test_a_tag_of_nothing_is_not_found(images: ImageStore) -> None:
@@ -150,12 +150,12 @@ def test_a_tag_of_nothing_is_not_found(images: ImageStore) -> None:
     assert names(images) == []
 
 
-def _repeat(operations: list[Callable[[], object]], seconds: float = 0.5) -> None:
-    """Run each operation again and again in a thread of its own; an error of one is raised."""
-    end = time.monotonic() + seconds
+def _repeat(operations: list[Callable[[], object]], until: Callable[[], object] = lambda: True) -> None:
+    """Run each operation for a while, and `until` something, in a thread of its own; an error of one is raised."""
+    end = time.monotonic() + 0.5
 
     def run(operation: Callable[[], object]) -> None:
-        while time.monotonic() < end:
+        while time.monotonic() < end or not until():
             operation()
 
     with ThreadPoolExecutor(len(operations)) as pool:

@@ -46,7 +46,16 @@ def digest(number: int) -> str:
 def test_calls_go_on_while_many_blobs_are_collected(metadata: Metadata, content: LocalContentStore) -> None:
     collector = Collector(metadata, content, list, grace=0)
     removed: list[str] = []
-    thread = threading.Thread(target=lambda: removed.extend(one.name for one in collector.collect()))
+    ended = threading.Semaphore(0)
+
+    def collect() -> None:
+        for number, one in enumerate(collector.steps()):
+            if one is not None:
+                removed.append(one.name)
+            if number % 500 == 0:  # else the other thread may get no time before the end
+                assert ended.acquire(timeout=60), "no call ends"
+
+    thread = threading.Thread(target=collect)
     thread.start()
     rounds_done = 0
     while thread.is_alive():
@@ -56,6 +65,7 @@ def test_calls_go_on_while_many_blobs_are_collected(metadata: Metadata, content:
             ingest(content, [NewBlob(digest_of(data), data, {"l": "1"})])
             metadata.images("default").put(Image(f"new-{rounds_done}", Descriptor("t", digest_of(data), 1)))
         rounds_done += 1
+        ended.release()
     thread.join()
     assert removed == [digest(number) for number in range(COUNT // 2)]
     assert rounds_done >= COUNT // 1000
