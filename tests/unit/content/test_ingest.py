@@ -123,7 +123,7 @@ def test_a_blob_that_another_writer_has_is_waited_for(store: LocalContentStore) 
         wait_until(lambda: held.digest in digests(store), 60, "what is complete is committed before the wait")
         writer.write(DATA)
         writer.commit(digest=DIGEST)
-        other.result(30)
+        other.result()
         assert waiting.is_set()
 
 
@@ -142,7 +142,7 @@ def test_threads_that_store_the_same_blobs_all_succeed(store: LocalContentStore)
     orders: Sequence[list[NewBlob]] = [blobs, blobs[::-1], blobs[15:] + blobs[:15], blobs[::2] + blobs[1::2]]
     with ThreadPoolExecutor(len(orders)) as pool:
         for done in [pool.submit(ingest, store, order) for order in orders]:
-            done.result(60)
+            done.result()
     assert {info.digest: info.labels for info in store.walk()} == {blob.digest: blob.labels for blob in blobs}
     assert refs(store) == []
 

@@ -20,7 +20,7 @@ from lamina.steps import run
 from tests.support.snapshotters.local import open_local
 from tests.unit.snapshots.test_metastore_outage import create, descriptors, replaced
 
-DEADLINE = 20
+DEADLINE = 60
 
 
 def label(keyspace: Keyspace, value: str) -> None:

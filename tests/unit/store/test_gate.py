@@ -12,7 +12,7 @@ from lamina.errdefs import Unavailable
 from lamina.store._gate import Gate
 from tests.support.waiting import wait_until
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 
 
 @pytest.fixture

@@ -136,7 +136,7 @@ def test_writers_of_a_table_and_of_snapshots_share_commits(tmp_path: Path) -> No
 
     def first(_: TableTransaction) -> None:
         running.set()
-        assert waiting.wait(30)
+        assert waiting.wait(60)
 
     def later(transaction: Transaction) -> None:
         found.append(transaction.id())
@@ -144,7 +144,7 @@ def test_writers_of_a_table_and_of_snapshots_share_commits(tmp_path: Path) -> No
     draft = keyspace.draft(Kind.ACTIVE, "a", "", {})
     threads = [threading.Thread(target=table.write, args=(first,))]
     threads[0].start()
-    assert running.wait(30)
+    assert running.wait(60)
     threads += [
         threading.Thread(target=table.write, args=(lambda transaction: later(transaction._transaction),)),
         threading.Thread(target=lambda: run(keyspace.create(draft))),
