@@ -7,13 +7,15 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
-from lamina.mount import Mount, mountinfo, temporary_mount
-from lamina.snapshots.local import LocalSnapshotter
+from lamina.mount import Mount, MountInfo, mountinfo, temporary_mount
+from lamina.snapshots.local import LocalSnapshotter, _mounted
 from tests.support.snapshotters.btrfs import mounted_btrfs, open_btrfs
 from tests.support.snapshotters.native import open_native
 from tests.support.snapshotters.overlay import open_overlay
@@ -23,7 +25,7 @@ pytestmark = pytest.mark.requires("root", "overlay")
 
 Open = Callable[[Path], contextlib.AbstractContextManager[LocalSnapshotter]]
 
-SECONDS = 60
+SECONDS = 120
 
 
 class Warned:
@@ -36,7 +38,7 @@ class Warned:
     def found(self) -> list[tuple[str, str, str]]:
         """Return operation, key and mount point of each warning."""
         return [
-            (record.message.split()[0], record.__dict__["key"], record.__dict__["mount_point"])
+            (record.getMessage().split()[0], record.__dict__["key"], record.__dict__["mount_point"])
             for record in self._caplog.records
             if record.name.endswith("._mounted")
         ]
@@ -160,12 +162,41 @@ def test_a_data_root_behind_a_link_is_recognised(tmp_path: Path, warned: Warned)
         warned.wait_for(("committed", "base", root))
 
 
+def test_a_look_that_waited_for_a_processor_does_not_delay_the_next_one(
+    tmp_path: Path, warned: Warned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pause is for the time that a look takes of a processor, however busy the machine is."""
+    pauses: list[float | None] = []
+
+    class Closed(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            pauses.append(timeout)
+            return self.is_set()
+
+    def look_late(*, mentioning: Iterable[str]) -> list[MountInfo]:
+        began = time.monotonic()
+        wait_until(lambda: time.monotonic() > began + 0.2, SECONDS, "time has passed")
+        return mountinfo(mentioning=list(mentioning))
+
+    monkeypatch.setattr(_mounted, "mountinfo", look_late)
+    with open_overlay(tmp_path) as overlay, temporary_mount(overlay.prepare("work")) as root:
+        overlay._mounted._closed = Closed()
+        overlay.remove("work")
+        warned.wait_for(("removed", "work", root))
+        wait_until(lambda: len(pauses) == 2, SECONDS, "it pauses")
+    before, after = pauses[:2]
+    assert before == _mounted.DELAY
+    assert after is not None
+    assert after < _mounted._REST * 0.2
+
+
 def test_close_does_not_wait_for_checks(tmp_path: Path) -> None:
     with open_overlay(tmp_path) as overlay:
         for number in range(20):
             overlay.prepare("work")
             overlay.commit(f"c{number}", "work")
     assert overlay._mounted._thread is not None
+    overlay._mounted._thread.join(SECONDS)
     assert not overlay._mounted._thread.is_alive()
     overlay.close()
 

@@ -23,7 +23,7 @@ REMOVED: Final = "removed a snapshot that is mounted: its files are being delete
 DELAY: Final = 0.1
 """Seconds during which calls are collected: waking the thread for each would cost more than the look itself."""
 _REST: Final = 19
-"""The pause after reading all mounts, as a multiple of the time that it took (4 ms for a thousand mounts)."""
+"""The pause after reading all mounts, as a multiple of the processor time that it took (4 ms for a thousand)."""
 _SNAPSHOT: Final = r"%s/(?:snapshots/(\d+)|trash/(\d+)-[^/]*)(?:/|\Z)"
 """Matches paths in the data of a snapshot, once formatted with the data root."""
 _PATIENCE: Final = 2.0
@@ -78,12 +78,12 @@ class MountedWarnings:
     def _work(self) -> None:
         with use(CallContext()):
             while queued := self._next():
-                started = time.monotonic()
+                used = time.thread_time()
                 try:
                     self._check(queued)
                 except (Error, OSError) as error:
                     _log.warning("cannot check whether snapshots are mounted", exc_info=error)
-                self._closed.wait(_REST * (time.monotonic() - started))
+                self._closed.wait(_REST * (time.thread_time() - used))
 
     def _next(self) -> list[tuple[Record, str]]:
         """Wait for a snapshot to check, and return all that are queued; return nothing once closed."""
