@@ -148,9 +148,10 @@ def test_mounts_are_found_despite_a_process_with_another_root_directory(tmp_path
     mount = overlay(tmp_path / "1")
     (tmp_path / "jail").mkdir()
     command = f"import os, sys; os.chroot({str(tmp_path / 'jail')!r}); {READY}"
-    script = f'$0 -c "{command}" & mount -t overlay -o {",".join(mount.options)} overlay {target}; wait'
-    words = ["unshare", "--mount", "--propagation", "private", "sh", "-c", f"exec 3<&0; {script}", sys.executable]
-    words[-2] = words[-2].replace(" & mount", " <&3 & mount")
+    script = (
+        f'mount -t overlay -o {",".join(mount.options)} overlay {target}; exec 3<&0; $0 -c "{command}" <&3 & wait'
+    )
+    words = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script, sys.executable]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stdout.readline() == b"\n"
