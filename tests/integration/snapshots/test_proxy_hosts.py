@@ -38,6 +38,12 @@ address = "{0}"
 snapshotter = "overlayfs"
 exports = {{root = "/srv"}}
 capabilities = ["rebase"]
+quick_timeout = "2m"
+
+[proxy_plugins.hurried]
+type = "snapshot"
+address = "{0}"
+snapshotter = "overlayfs"
 timeout = "2s"
 quick_timeout = "1s"
 
@@ -190,14 +196,14 @@ def _refuses(snapshotter: Snapshotter) -> bool:
 
 def test_calls_to_an_inner_host_that_hangs_end_at_their_deadline(client: Client, inner: Host) -> None:
     """More calls hang than the outer host has quick workers, and other calls are answered."""
-    remote = client.snapshotter("remote")
+    remote, hurried = client.snapshotter("remote"), client.snapshotter("hurried")
     remote.prepare("kept")
     client.snapshotter("overlayfs").prepare("own")
     os.kill(inner.pid, signal.SIGSTOP)
     try:
         with ThreadPoolExecutor(12) as threads:
-            calls = [threads.submit(remote.stat, "kept") for _ in range(10)]
-            calls += [threads.submit(remote.prepare, f"k{number}") for number in range(2)]
+            calls = [threads.submit(hurried.stat, "kept") for _ in range(10)]
+            calls += [threads.submit(hurried.prepare, f"k{number}") for number in range(2)]
             errors = [call.exception() for call in calls]
         assert {type(error) for error in errors} == {DeadlineExceeded}
         assert all("not answered in time" in str(error) for error in errors[:8])
