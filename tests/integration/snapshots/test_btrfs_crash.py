@@ -84,10 +84,10 @@ with open_btrfs(path, sync_fs=False) as btrfs:
         snapshot = path / "btrfs/root/snapshots" / str(btrfs._keyspace.get(key).id)
         (snapshot / "active/content").write_text(f"{number}")
         btrfs.commit(f"{number}", key)
-        print("committed", number, flush=True)
+        print(f"committed {number}", flush=True)  # in one write, which a kill does not cut
         if number > 3:
             btrfs.remove(f"{number - 3}")
-            print("removed", number - 3, flush=True)
+            print(f"removed {number - 3}", flush=True)
 """
 """A program that makes calls without end and prints each acknowledgement. Its argument is a directory."""
 
