@@ -47,7 +47,11 @@ class Journaled:
 @pytest.fixture
 def journaled(tmp_path: Path) -> Iterator[Journaled]:
     make_file_system("ext4", tmp_path / "image")
-    with disk(tmp_path / "image") as device, mounted(device.device, "ext4", tmp_path / "mnt") as mountpoint:
+    with (
+        disk(tmp_path / "image") as device,
+        # The kernel commits nothing by itself meanwhile, after which a sync would have nothing to do.
+        mounted(device.device, "ext4", tmp_path / "mnt", "commit=3600") as mountpoint,
+    ):
         (mountpoint / "first").mkdir()
         sync_directory(str(mountpoint))  # the first commit writes the journal's superblock too
         yield Journaled(device, mountpoint)

@@ -95,7 +95,7 @@ def disk(image: Path) -> Iterator[Disk]:
         finally:
             try:
                 if _is_mounted(file):
-                    run("umount", file)
+                    wait_until(lambda: _unmount(file), _SECONDS, f"{file} is unmounted")
                 server.wait(_SECONDS)
             finally:
                 server.kill()
@@ -109,14 +109,14 @@ def loop_device(file: Path) -> Iterator[str]:
         yield device
     finally:
         run("losetup", "--detach", device)
-        wait_until(lambda: not _backs(device, file), _SECONDS, f"{device} is detached")
+        wait_until(lambda: not backs(device, file), _SECONDS, f"{device} is detached")
 
 
 @contextlib.contextmanager
-def mounted(device: str, kind: str, mountpoint: Path) -> Iterator[Path]:
-    """The file system of a device, mounted in the block."""
+def mounted(device: str, kind: str, mountpoint: Path, options: str = "defaults") -> Iterator[Path]:
+    """The file system of a device, mounted in the block with options as of mount(8)."""
     mountpoint.mkdir(exist_ok=True)
-    run("mount", "-t", kind, device, mountpoint)
+    run("mount", "-t", kind, "-o", options, device, mountpoint)
     try:
         yield mountpoint
     finally:
@@ -159,7 +159,8 @@ def _is_free(device: str) -> bool:
     return True
 
 
-def _backs(device: str, file: Path) -> bool:
+def backs(device: str, file: Path) -> bool:
+    """Whether a loop device is on a file. Another process may attach it to one of its own once it is free."""
     try:
         return str(file) in Path("/sys/block", Path(device).name, "loop/backing_file").read_text()
     except OSError:  # the device has no backing file any more
