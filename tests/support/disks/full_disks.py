@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.support.directories import short_directory
+from tests.support.disks.block_devices import backs
 from tests.support.processes.hosts import Host
 from tests.support.snapshotters.btrfs import run
 from tests.support.waiting import wait_until
@@ -49,8 +50,7 @@ def mounted(path: Path, kind: str, *options: str) -> Iterator[Path]:
     finally:
         for target in reversed(run("findmnt", "--raw", "-no", "TARGET", "--source", device).splitlines()):
             run("umount", "--lazy", target)
-        backing = Path("/sys/block", Path(device).name, "loop/backing_file")
-        wait_until(lambda: not backing.exists(), 120, f"{device} is detached")
+        wait_until(lambda: not backs(device, image), 120, f"{device} is detached")
         image.unlink()
         mountpoint.rmdir()
 

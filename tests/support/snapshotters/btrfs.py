@@ -11,6 +11,7 @@ from pathlib import Path
 from lamina.mount import temporary_mount
 from lamina.plugins.snapshots.btrfs import BtrfsBackend, probe
 from lamina.snapshots.local import LocalSnapshotter
+from tests.support.disks.block_devices import backs
 from tests.support.snapshotters.local import open_local
 from tests.support.waiting import wait_until
 
@@ -42,8 +43,7 @@ def mounted_btrfs(path: Path, *, megabytes: int = 128, quota: bool = False) -> I
         # Whatever is mounted of it, wherever: a failed test may have left more.
         for target in reversed(run("findmnt", "--raw", "-no", "TARGET", "--source", device).splitlines()):
             run("umount", "--lazy", target)
-        backing = Path("/sys/block", Path(device).name, "loop/backing_file")
-        wait_until(lambda: not _mentions(backing, image), 120, f"{device} is detached")
+        wait_until(lambda: not backs(device, image), 120, f"{device} is detached")
         image.unlink()
         mountpoint.rmdir()
 
@@ -89,13 +89,6 @@ def run(program: str, *arguments: str | Path) -> str:
     if done.returncode and done.stderr:  # findmnt finds nothing without a word
         raise RuntimeError(f"{' '.join(map(str, command))}: {done.stderr.strip()}")
     return done.stdout.strip()
-
-
-def _mentions(path: Path, what: Path) -> bool:
-    try:
-        return str(what) in path.read_text()
-    except OSError:  # the device has no backing file any more
-        return False
 
 
 def is_empty(btrfs: LocalSnapshotter, mountpoint: Path) -> bool:
