@@ -37,8 +37,14 @@ def large(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_walk_of_200000_files_ends_before_its_end_when_another_thread_cancels_it(large: Path) -> None:
-    under_way = threading.Event()
-    context = Steps(lambda step: under_way.set() if step == 1000 else None)
+    under_way, cancelled = threading.Event(), threading.Event()
+
+    def step(number: int) -> None:
+        if number == 1000:
+            under_way.set()
+            assert cancelled.wait(timeout=60)
+
+    context = Steps(step)
 
     def walk() -> tuple[int, int]:
         with use(context):
@@ -48,6 +54,7 @@ def test_a_walk_of_200000_files_ends_before_its_end_when_another_thread_cancels_
         walking = pool.submit(walk)
         assert under_way.wait(timeout=60)
         context.cancel()
+        cancelled.set()
         assert isinstance(walking.exception(timeout=60), Canceled)
     assert context.checks < FILES
     assert disk_usage(str(large))[1] == 1 + FILES // LINKS
