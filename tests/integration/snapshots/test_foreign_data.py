@@ -74,4 +74,5 @@ def test_a_stray_recovery_record_of_another_snapshotter_keeps_no_data_root_from_
         host.stop()
         shutil.copy(*records)
         host.start()
-        assert client.snapshotter("overlayfs").stat("a").name == "a"
+        with host.client() as again:
+            assert again.snapshotter("overlayfs").stat("a").name == "a"
