@@ -24,6 +24,7 @@ from lamina.layers import Applier, Limits, LocalDiffer
 from lamina.layers.workers import WorkerDiffer
 from lamina.mount import Mount, overlay_directories, temporary_mount
 from lamina.snapshots.local import LocalSnapshotter
+from tests.support import leftovers
 from tests.support.hostile.layers.archive import BLOCK, HostileLayer, archive, base, directory, symlink
 from tests.support.hostile.layers.escapes import ESCAPES
 from tests.support.hostile.layers.floods import FLOODS
@@ -124,11 +125,12 @@ def test_a_hostile_layer_is_refused_or_contained(
 
 @pytest.mark.parametrize("layer", FLOODS, ids=lambda layer: layer.name)
 def test_a_flood_takes_little_memory(tmp_path: Path, layer: HostileLayer, tell: Callable[[str], None]) -> None:
+    others = leftovers.children()
     applier = WorkerDiffer(1, LIMITS)
     try:
         with stored(layer.make("")) as blob, contextlib.suppress(Error):
             applier.apply(blob, [Mount("bind", str(tmp_path), ("rbind", "rw"))])
-        peak = max(map(_peak, _children()))
+        peak = max(map(_peak, leftovers.children() - others))
     finally:
         applier.close()
     tell(f"{layer.name}: {peak} MiB")
@@ -180,11 +182,6 @@ def exchanging(one: str, other: str) -> Iterator[None]:
             yield
         finally:
             process.kill()
-
-
-def _children() -> list[int]:
-    files = Path("/proc/self/task").glob("*/children")
-    return [int(pid) for file in files for pid in file.read_text().split()]
 
 
 def _peak(pid: int) -> int:
