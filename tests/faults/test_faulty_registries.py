@@ -34,8 +34,8 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("docker-registry")
 LAYER = noise(400_000)
-QUICK = Limits(pause=0.01, attempts=4)
-IMPATIENT = Limits(pause=0.01, attempts=3, stall=1.0)
+QUICK = Limits(pause=0.01, attempts=4, stall=120.0)
+IMPATIENT = Limits(pause=0.01, attempts=13, stall=1.0)
 BLOB, MANIFEST = "/blobs/", "/manifests/"
 
 

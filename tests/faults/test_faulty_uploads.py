@@ -32,8 +32,8 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.requires("docker-registry")
 DATA = noise(3_000_000, seed=9)
 LAYER = described(DATA)
-QUICK = Limits(pause=0.01, attempts=4)
-IMPATIENT = Limits(pause=0.01, attempts=3, stall=1.0, answer=1.0)
+QUICK = Limits(pause=0.01, attempts=4, stall=120.0)
+IMPATIENT = Limits(pause=0.01, attempts=13, stall=1.0, answer=1.0)
 UPLOADS = "/blobs/uploads/"
 
 

@@ -34,7 +34,7 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.requires("root")
 
 FACTOR = rounds(1, 10)
-PATIENCE = 30.0
+PATIENCE = 120.0
 """Seconds that an honest call may take on a loaded machine."""
 MEMORY = 1536
 """The maximum resident size of the host in MiB, below `MemoryMax` of the systemd unit."""

@@ -15,7 +15,7 @@ from lamina.errdefs import Error
 from tests.support.blobs import digest_of
 from tests.support.hostile.planted import KINDS, Victim, his, plant
 
-pytestmark = [pytest.mark.requires("root"), pytest.mark.timeout(60)]  # nothing waits for what is planted
+pytestmark = [pytest.mark.requires("root"), pytest.mark.timeout(300)]  # nothing waits for what is planted
 
 DATA = b"root:x:0:0\n"
 """What the victim's file has, too."""

@@ -32,7 +32,7 @@ from tests.support.hostile.planted import (
 )
 from tests.support.rounds import rounds
 
-pytestmark = [pytest.mark.requires("root"), pytest.mark.timeout(60)]  # no host waits for what is planted
+pytestmark = [pytest.mark.requires("root"), pytest.mark.timeout(300)]  # no host waits for what is planted
 
 
 # Whole directories.

@@ -124,7 +124,7 @@ def _verify(backend: str, path: Path, name: str, outcome: str) -> None:
         ids = sorted(record.id for record in snapshotter._store.records())
         kept = [id_ for id_ in ids if snapshotter._backend.has_data(snapshotter._store.record(id_)[1])]
         expected = {*(f"snapshots/{id_}" for id_ in kept), *(f"records/{id_}" for id_ in ids)}
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while set(data_below(str(root))) != expected and time.monotonic() < deadline:
             time.sleep(0.01)
             snapshotter.cleanup()

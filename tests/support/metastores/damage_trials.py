@@ -29,7 +29,7 @@ TABLE = "notes"
 """The owner of a table beside the snapshots, whose entries are told as those of a snapshotter are."""
 SNAPSHOTS = 24
 LIMITS = (_startup_checks.SMALL, _startup_checks.LARGE)
-SECONDS = 60
+SECONDS = 300
 """How long an opening may take."""
 
 
