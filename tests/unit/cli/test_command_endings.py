@@ -93,9 +93,9 @@ def signalled(name, module, *words):
 @pytest.mark.parametrize(
     ("module", "words"),
     [
-        ("click", ["serve"]),
+        ("click", ["serve", "-c", "/nonexistent"]),
         ("click", ["snapshots", "ls"]),
-        ("lamina.cli.serve", ["serve"]),
+        ("lamina.cli.serve", ["serve", "-c", "/nonexistent"]),
         ("lamina.cli.snapshots.command", ["snapshots", "ls"]),
         ("importlib.metadata", ["--version"]),
     ],
