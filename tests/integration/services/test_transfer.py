@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import pytest
 
 from lamina.client import Client
 from lamina.context import CallContext, use
-from lamina.errdefs import Canceled, NotFound, Unavailable
+from lamina.errdefs import Canceled
 from lamina.host import Host as EmbeddedHost
 from lamina.images import Progress, Transfer
 from lamina.mount import temporary_mount
@@ -20,6 +21,7 @@ from tests.support.commands import run
 from tests.support.images.archives import write_tar
 from tests.support.images.built import layer
 from tests.support.images.layouts import DEBIAN, debian
+from tests.support.processes import scraping
 from tests.support.processes.hosts import Host
 from tests.support.waiting import wait_until
 
@@ -27,6 +29,27 @@ pytestmark = pytest.mark.requires("root", "overlay")
 
 SECONDS = 60
 LARGE = random.Random(1).randbytes(16 << 20)
+
+ENDLESS = """
+from lamina.context import current
+from lamina.errdefs import NotFound
+from lamina.plugin import PluginType, Registration, hookimpl
+from lamina.snapshots import Snapshotter
+
+class Endless(Snapshotter):
+    def keyspace(self, name): return self
+    def stat(self, key): raise NotFound(f"no {key}")
+    def walk(self, *filters): return iter(())
+    def prepare(self, key, parent="", labels=None):
+        while True:
+            current().wait(1)
+    update = usage = mounts = view = commit = remove = None
+
+@hookimpl
+def lamina_register():
+    yield Registration(type=PluginType.SNAPSHOTTER, id="endless", init=lambda ic: Endless())
+"""
+"""A snapshotter on which an unpacking ends only with its call: however slow the client is, it leaves before."""
 
 IMPORTS = """
 import sys
@@ -52,8 +75,19 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Iterator[Client]:
-    with Host(tmp_path / "h").running() as host, host.client() as client:
+def host(tmp_path: Path) -> Iterator[Host]:
+    """A host with metrics and the endless snapshotter."""
+    (tmp_path / "endless.py").write_text(ENDLESS)
+    arguments = ("-p", "endless")
+    with Host(
+        tmp_path / "h", scraping.CONFIG, arguments, environment={"PYTHONPATH": str(tmp_path)}
+    ).running() as host:
+        yield host
+
+
+@pytest.fixture
+def client(host: Host) -> Iterator[Client]:
+    with host.client() as client:
         yield client
 
 
@@ -67,36 +101,33 @@ def leave_during(what: str) -> object:
     return leave
 
 
-def aborted(client: Client) -> bool:
-    """Whether no ingest is left. Those that are written cannot be aborted."""
-    content = client.content()
-    for status in content.statuses():
-        try:
-            content.abort(status.ref)
-        except NotFound:
-            continue
-        except Unavailable:
-            return False
-    return True
+def wait_for_end(host: Host, method: str) -> None:
+    """Wait until the host has ended its only call of a method, of which the client has heard nothing more."""
+    url = scraping.url_in(host.stderr)
+    ended = functools.partial(scraping.numbers, url, "grpc_server_handled_total", "grpc_method")
+    wait_until(lambda: (method,) in ended(), SECONDS, f"the end of {method}")
 
 
 def keys(client: Client, snapshotter: str = "overlayfs/images/default") -> list[str]:
     return [info.name for info in client.snapshotter(snapshotter).walk()]
 
 
-def test_an_import_stops_when_its_client_goes(client: Client, archive: Path) -> None:
+def test_an_import_stops_when_its_client_goes(host: Host, client: Client, archive: Path) -> None:
     with pytest.raises(LeaveError):
-        client.transfer().import_(str(archive), progress=leave_during("import"))
-    wait_until(lambda: aborted(client), SECONDS, "the end of the import")
+        client.transfer().import_(str(archive), snapshotter="endless", progress=leave_during("import"))
+    wait_for_end(host, "Import")
     assert list(client.images().list()) == []
     assert client.transfer().import_(str(archive)).images[0].name == DEBIAN
 
 
-def test_an_unpack_stops_when_its_client_goes_and_the_next_one_finishes(client: Client, archive: Path) -> None:
+def test_an_unpack_stops_when_its_client_goes_and_the_next_one_finishes(
+    host: Host, client: Client, archive: Path
+) -> None:
     client.transfer().import_(str(archive), unpack=False)
     with pytest.raises(LeaveError):
         client.transfer().unpack(DEBIAN, progress=leave_during("unpack"))
-    wait_until(lambda: not [key for key in keys(client) if key.startswith("extract-")], SECONDS, "its end")
+    wait_for_end(host, "Unpack")
+    assert [key for key in keys(client) if key.startswith("extract-")] == []
     unpacked = client.transfer().unpack(DEBIAN)
     assert unpacked.chain_id in keys(client)
     assert len(keys(client)) == 4
