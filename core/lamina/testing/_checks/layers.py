@@ -126,6 +126,7 @@ class LayerChecks(Checks):
         def first(root: Path) -> None:
             for name in ("a", "b", "c"):
                 (root / name / "sub").mkdir(parents=True)
+                (root / name).chmod(0o755)  # whatever the umask
             os.chown(root / "a", 1, 1)
 
         def second(root: Path) -> None:
@@ -134,7 +135,8 @@ class LayerChecks(Checks):
             shutil.rmtree(root / "c")
 
         def third(root: Path) -> None:
-            (root / "c").mkdir(mode=0o711)
+            (root / "c").mkdir()
+            (root / "c").chmod(0o711)
             os.chown(root / "c", 3, 3)
             (root / "a/sub/deep").mkdir()
 

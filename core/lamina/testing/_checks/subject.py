@@ -20,7 +20,7 @@ from lamina.testing._tree import ROOT, Tree, differences, read_tree
 
 MAX_DIFFERENCES: Final = 30
 """The maximum number of differences between two trees in a message."""
-TIMEOUT: Final = 60.0
+TIMEOUT: Final = 120.0
 """Seconds after which concurrent calls count as deadlocked."""
 
 

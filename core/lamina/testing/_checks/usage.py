@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from lamina.fs import opened, syncfs
 from lamina.testing._checks.subject import Checks, Subject, mounted
 
 SIZE = 200_000
@@ -24,7 +25,8 @@ class UsageChecks(Checks):
         before = subject.snapshotter.usage("a")
         with mounted(mounts) as root:
             fill(root)
-            os.sync()  # file systems with delayed allocation allocate blocks only on write-back
+            with opened(root, os.O_RDONLY | os.O_DIRECTORY) as directory:
+                syncfs(directory)  # file systems with delayed allocation allocate blocks only on write-back
         after = subject.snapshotter.usage("a")
         assert after.size >= before.size + SIZE
         assert after.inodes >= before.inodes
