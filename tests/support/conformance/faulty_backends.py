@@ -72,7 +72,7 @@ class RootAccessListForgotten(RootForgotten):
 
 class RootTimeForgotten(RootForgotten):
     def forget(self, root: str, status: os.stat_result) -> None:
-        os.utime(root)
+        os.utime(root, ns=(0, 0))  # the present time may be the parent's: the kernel's clock for files is coarse
 
 
 class RootNotRebased(OverlayBackend):
