@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.support.processes import forked
 from tests.support.waiting import wait_until
 
-SECONDS_TO_EXIT = 30.0
+SECONDS_TO_EXIT = 60.0
 _SECONDS_TO_DETACH = 120.0
 _SECONDS_TO_EXECUTE = 0.5
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import leftovers
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root")
 
@@ -53,11 +54,18 @@ def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leftovers, "SECONDS_TO_EXIT", 0.1)
 
 
+def wait_for_command(pid: int, *words: str | Path) -> None:
+    """Wait until a process has been executed: before, it has another command line, or none."""
+    command = "".join(f"{word}\0" for word in words)
+    wait_until(lambda: Path(f"/proc/{pid}/cmdline").read_text() == command, 60, f"{words[0]} runs")
+
+
 @pytest.mark.usefixtures("_quickly")
 def test_unreaped_children_are_found(tmp_path: Path) -> None:
     before = leftovers.children()
-    with subprocess.Popen(["sleep", "60"]) as process:
-        assert leftovers.remove_processes(tmp_path, before) == [f"process {process.pid}: sleep 60 "]
+    with subprocess.Popen(["sleep", "600"]) as process:
+        wait_for_command(process.pid, "sleep", "600")
+        assert leftovers.remove_processes(tmp_path, before) == [f"process {process.pid}: sleep 600 "]
     assert leftovers.remove_processes(tmp_path, before) == []
 
 
@@ -67,5 +75,7 @@ def test_orphans_with_a_path_in_the_directory_on_their_command_line(tmp_path: Pa
     log.touch()
     script = f"tail --follow {log} >/dev/null 2>&1 & echo $!"
     started = subprocess.run(["sh", "-c", script], check=True, capture_output=True, text=True)
+    orphan = int(started.stdout)
+    wait_for_command(orphan, "tail", "--follow", log)
     found = leftovers.remove_processes(tmp_path, leftovers.children())
-    assert found == [f"process {int(started.stdout)}: tail --follow {log} "]
+    assert found == [f"process {orphan}: tail --follow {log} "]
