@@ -109,7 +109,7 @@ def test_the_digests_of_a_layer_are_printed(lamina: Lamina, changed: str, tmp_pa
 def test_a_layer_can_be_written_to_a_pipe(lamina: Lamina, changed: str, tmp_path: Path) -> None:
     lamina("snapshots", "diff", changed, "-o", tmp_path / "layer.tar")
     command = [PROGRAM, "snapshots", "diff", changed, "-o", "-"]
-    done = subprocess.run(command, env=lamina.environment(), capture_output=True, timeout=60, check=True)
+    done = subprocess.run(command, env=lamina.environment(), capture_output=True, timeout=120, check=True)
     assert done.stdout == (tmp_path / "layer.tar").read_bytes()
     assert done.stderr == b""
 
