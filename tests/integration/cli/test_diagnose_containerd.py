@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -179,10 +180,18 @@ def process_named_containerd(directory: Path, *, there: str | None = None) -> It
         command = ["unshare", "--mount", "sh", "-ec", script, "sh", *command]
     with subprocess.Popen(command, cwd=directory, stdin=subprocess.PIPE) as process:
         try:
-            wait_until(lambda: process.pid in processes_named("containerd"), 10, "the program runs")
+            wait_until(
+                lambda: _arguments(process.pid) == [b"/bin/sh", os.fsencode(program)], 60, "the program runs"
+            )
+            assert process.pid in processes_named("containerd")
             yield directory / "config.toml"
         finally:
             process.kill()
+
+
+def _arguments(pid: int) -> list[bytes]:
+    """The first two words of a command line; it is empty for a moment while a program is being executed."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:2]
 
 
 def test_the_file_of_a_containerd_with_other_mounts_is_read_there(host: Host) -> None:
