@@ -20,6 +20,9 @@ pytestmark = pytest.mark.requires("root", "overlay")
 SECONDS = 60
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
 
+PATIENT = '[timeouts]\n"io.lamina.timeout.plugin.close" = "2m"\n'
+"""Leaves the server that waits for the test behind only if the test has failed."""
+
 LAST = """
 import socket
 from lamina.plugin import PluginType, Registration, hookimpl
@@ -58,7 +61,7 @@ def gate(directory: Path) -> Iterator[socket.socket]:
 @pytest.fixture(params=["native", "grpcio"])
 def serving(directory: Path, gate: socket.socket, request: pytest.FixtureRequest) -> Iterator[Host]:
     (directory / "last.py").write_text(LAST.format(path=gate.getsockname()))
-    config = f'[plugins."io.containerd.server.v1.grpc"]\nengine = "{request.param}"\n'
+    config = f'{PATIENT}[plugins."io.containerd.server.v1.grpc"]\nengine = "{request.param}"\n'
     host = Host(directory, config, ("-p", "last"), environment={"PYTHONPATH": str(directory)})
     with host.launched():
         yield host.wait_ready()
