@@ -15,7 +15,7 @@ from typing import IO, Self
 from tests.support.commands import environment as clean_environment
 from tests.support.processes.forked import Forked
 
-SECONDS = 60
+SECONDS = 120
 """How long a daemon may take to become ready, or to end."""
 
 
