@@ -16,6 +16,7 @@ from lamina.mount._options import parse_options
 from lamina.mount._overlay import split_layers
 from lamina.mount.idmap._mounts import _clone, mount_on_attached
 from lamina.mount.idmap._user_namespace import user_namespace
+from tests.support.trees import open_files
 
 pytestmark = pytest.mark.requires("root", "overlay")
 
@@ -51,9 +52,9 @@ SEEN = {"root": (1000, 2000), "user": (1009, 2009), "far": (5000, 2000), "nobody
 
 @pytest.fixture
 def nothing_stays_open() -> Iterator[None]:
-    before = sorted(os.listdir("/proc/self/fd"))
+    before = open_files()
     yield
-    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, WCLONE | os.WNOHANG)
 

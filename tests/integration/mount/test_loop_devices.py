@@ -12,6 +12,7 @@ import pytest
 
 from lamina.errdefs import InvalidArgument, MountFailed
 from lamina.mount import LoopDevice, Mount, lookup, mount_all, temporary_mount, unmount
+from tests.support.trees import open_files
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root", "loop", "mkfs.ext4")
@@ -76,13 +77,13 @@ def test_direct_io_is_an_option_of_a_loop_mount(image: Path, target: Path) -> No
 
 
 def test_a_failed_mount_leaves_no_device(tmp_path: Path, image: Path, target: Path) -> None:
-    before = sorted(os.listdir("/proc/self/fd"))
+    before = open_files()
     with pytest.raises(MountFailed, match=f"mount ext4 '{image}' on {target}: .*nonsense"):
         mount_all([Mount("ext4", str(image), ("loop", "nonsense"))], target)
     with pytest.raises(MountFailed, match="No such file or directory"):
         mount_all([Mount("ext4", str(image), ("loop",))], tmp_path / "absent")
     wait_until_freed(image)
-    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before
 
 
 def test_a_missing_image_is_named(tmp_path: Path, target: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from lamina.errdefs import InvalidArgument, MountFailed
 from lamina.mount import Mount, MountInfo, _syscalls, lookup, mount_all, mountinfo, unmount, unmount_all
 from lamina.mount._context import overlay_takes_single_layers
+from tests.support.trees import open_files
 
 pytestmark = pytest.mark.requires("root", "overlay")
 
@@ -31,10 +32,6 @@ def overlay(*options: str) -> Mount:
 
 def mounts_below(directory: Path) -> list[MountInfo]:
     return [info for info in mountinfo() if info.mount_point.startswith(str(directory))]
-
-
-def open_files() -> list[str]:
-    return sorted(os.listdir("/proc/self/fd"))
 
 
 def test_an_overlay_shows_its_layers_and_accepts_writes(tmp_path: Path, target: Path) -> None:

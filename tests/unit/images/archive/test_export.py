@@ -20,6 +20,7 @@ from lamina.images.archive import export_images, import_images, open_source
 from lamina.images.documents import Platform
 from tests.support.images import Documents
 from tests.support.images.archives import NAME, TAG, layer
+from tests.support.trees import open_files
 
 AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
 LOWER, UPPER = layer("lower"), layer("upper")
@@ -49,9 +50,9 @@ class Exporter:
 
 @pytest.fixture
 def exporter(tmp_path: Path, made: Documents, content: LocalContentStore) -> Iterator[Exporter]:
-    before = set(os.listdir("/proc/self/fd"))
+    before = open_files()
     yield Exporter(tmp_path, made, content)
-    assert set(os.listdir("/proc/self/fd")) <= before
+    assert open_files() == before
 
 
 def files_of(path: Path) -> dict[str, bytes]:

@@ -20,6 +20,7 @@ from lamina.images.documents import Index, Manifest, Platform
 from tests.support.blobs import digest_of
 from tests.support.images import Documents
 from tests.support.images.archives import entry, layer, layout_of, saved, write_directory, write_tar
+from tests.support.trees import open_files
 
 AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
 LOWER, UPPER = layer("lower"), layer("upper", "second")
@@ -289,7 +290,7 @@ def test_no_descriptor_is_left_open(importer: Importer, made: Documents, tmp_pat
         name: bytes(len(data)) if gzip.compress(LOWER, mtime=0) == data else data for name, data in files.items()
     }
     path = write_directory(tmp_path / "layout", broken)
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_files()
     with open_source(str(path)) as source, pytest.raises(FailedPrecondition):
         import_images(source, importer.content, importer.images, platform=AMD64)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before

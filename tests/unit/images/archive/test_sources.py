@@ -18,6 +18,7 @@ from lamina.images.archive import Source, open_source
 from lamina.images.documents import DOCKER_LAYER, DOCKER_LAYER_GZIP, OCI_INDEX, Index, Manifest, Platform
 from tests.support.images import Documents
 from tests.support.images.archives import entry, layer, layout_of, saved, write_directory, write_tar
+from tests.support.trees import open_files
 
 AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
 LOWER, UPPER = layer("lower"), layer("upper", "second")
@@ -159,11 +160,11 @@ def test_an_archive_whose_descriptions_disagree_is_refused(what: str, made: Docu
 
 def test_a_compressed_archive_leaves_no_file(made: Documents, tmp_path: Path) -> None:
     path = write_tar(tmp_path / "x", layout_of(made, entry(made.manifest(AMD64))), "w:gz")
-    descriptors = os.listdir("/proc/self/fd")
+    before = open_files()
     (tmp_path / "scratch").mkdir()
     with open_source(str(path), directory=str(tmp_path / "scratch")):
         assert os.listdir(tmp_path / "scratch") == []
-    assert os.listdir("/proc/self/fd") == descriptors
+    assert open_files() == before
 
 
 def test_a_compressed_archive_may_not_be_larger_than_the_limit(tmp_path: Path) -> None:
