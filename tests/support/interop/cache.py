@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.commands import run
+from tests.support.commands import CommandFailed, run
 
 _SECONDS_TO_KEEP = 7 * 86_400
 _SECONDS_TO_MAKE = 600
@@ -30,7 +31,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def debian(suite: str, variant: str, *packages: str) -> Path:
-    """Make an archive of a Debian with mmdebstrap, unless the cache has one of this week.
+    """Make an archive of a Debian with mmdebstrap, unless the cache has one of this week, or Debian is away.
 
     Args:
         suite: Debian's name of the suite.
@@ -38,13 +39,13 @@ def debian(suite: str, variant: str, *packages: str) -> Path:
         packages: What is in it besides.
 
     Raises:
-        CommandFailed: The suite cannot be reached, or has no such packages.
+        CommandFailed: The cache has none, and the suite cannot be reached, or has no such packages.
     """
     directory = cache() / suite
     directory.mkdir(parents=True, exist_ok=True)
     archive = directory / f"{'-'.join((variant, *packages))}.tar"
     with locked(archive.with_suffix(".lock")):
-        if not archive.exists() or time.time() - archive.stat().st_mtime > _SECONDS_TO_KEEP:
+        if is_older(archive, _SECONDS_TO_KEEP):
             new = archive.with_suffix(".new.tar")
             options = (
                 "--quiet",
@@ -52,6 +53,23 @@ def debian(suite: str, variant: str, *packages: str) -> Path:
                 "--dpkgopt=force-unsafe-io",
                 f"--include={','.join(packages)}",
             )
-            run("mmdebstrap", *options, suite, new, seconds=_SECONDS_TO_MAKE)
-            os.replace(new, archive)
+            with kept_on_failure(archive):
+                run("mmdebstrap", *options, suite, new, seconds=_SECONDS_TO_MAKE)
+                os.replace(new, archive)
     return archive
+
+
+def is_older(file: Path, seconds: float) -> bool:
+    """Whether a file of the cache is older than that, or not there."""
+    return not file.exists() or time.time() - file.stat().st_mtime > seconds
+
+
+@contextmanager
+def kept_on_failure(file: Path) -> Iterator[None]:
+    """Replace a file of the cache in the block. The old one, if any, counts as new where a program fails there."""
+    try:
+        yield
+    except (CommandFailed, subprocess.TimeoutExpired):
+        if not file.exists():
+            raise
+        file.touch()

@@ -12,14 +12,13 @@ import os
 import re
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import attrs
 
 from tests.support.commands import run
-from tests.support.interop.cache import cache, locked
+from tests.support.interop.cache import cache, is_older, kept_on_failure, locked
 
 SUITES = ("bookworm", "trixie", "forky")
 """With containerd 1.6, 1.7 and 2. Debian's `sid` may be newer than `forky` by days, but not always installable."""
@@ -87,22 +86,23 @@ def release(suite: str) -> Release:
 
 @functools.cache
 def fetched(suite: str, *packages: str) -> tuple[str, Path]:
-    """Fetch the newest packages of a suite, unless the cache has them.
+    """Fetch the newest packages of a suite, unless the cache has those of this day, or Debian cannot be reached.
 
     Returns:
         The version of the first, and the directory of their programs.
 
     Raises:
-        CommandFailed: The suite cannot be reached, or has no such packages.
+        CommandFailed: The cache has none, and the suite cannot be reached, or has no such packages.
     """
     directory = cache() / suite
     directory.mkdir(parents=True, exist_ok=True)
     with locked(directory / "lock"):
         newest = directory / f"newest-{packages[0]}"
-        if not newest.exists() or time.time() - newest.stat().st_mtime > _SECONDS_BETWEEN_LOOKS:
-            found = directory / "found"
-            found.write_text("\n".join(_fetch_newest(directory, suite, packages)))
-            os.replace(found, newest)
+        if is_older(newest, _SECONDS_BETWEEN_LOOKS):
+            with kept_on_failure(newest):
+                found = directory / "found"
+                found.write_text("\n".join(_fetch_newest(directory, suite, packages)))
+                os.replace(found, newest)
         version, unpacked = newest.read_text().splitlines()
     return version, directory / unpacked / "programs"
 
