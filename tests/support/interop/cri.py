@@ -21,7 +21,8 @@ from google.protobuf.message_factory import GetMessageClass
 from tests.support.commands import run
 
 _PROTO = Path(__file__).with_suffix(".proto")
-_SECONDS = 60
+_SECONDS = 240
+"""How long a call may take: what a kubelet gives a sandbox, twice its `runtimeRequestTimeout`."""
 
 
 class Cri:
@@ -46,6 +47,16 @@ class Cri:
         path, request, response = _methods()[method]
         stub = self._channel.unary_unary(path, request.SerializeToString, response.FromString)
         return stub(ParseDict(fields, request()), timeout=_SECONDS)
+
+    def is_initialised(self) -> bool:
+        """Whether the plugin takes calls: containerd 1.6 tells that it is ready a moment before."""
+        try:
+            self.call("Status")
+        except grpc.RpcError as error:
+            if error.details() == "server is not initialized yet":
+                return False
+            raise
+        return True
 
     @contextlib.contextmanager
     def pod(

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import ipaddress
 import json
-import os
+import socket
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 from tests.support.interop.containerds import Containerd
+from tests.support.interop.cri import Cri
 from tests.support.interop.releases import Release
 from tests.support.prerequisites import CNI
+from tests.support.processes.daemons import SECONDS
+from tests.support.waiting import wait_until
 
 _CRI_OF_1 = """
 [plugins."io.containerd.grpc.v1.cri"]
@@ -69,9 +76,8 @@ class Node(Containerd):
             snapshotter: CRI's default.
             sandbox: The image of the pods' sandboxes, in a registry without TLS.
         """
-        networks = list(_NETWORKS.subnets(new_prefix=24))
-        self.network = networks[os.getpid() % len(networks)]
-        """The addresses of its pods: not those of another test process, whose routes are beside these."""
+        self.network: ipaddress.IPv4Network
+        """The addresses of its pods, while it runs."""
         template = _CRI_OF_2 if release.version >= (2, 0) else _CRI_OF_1
         table = template.format(directory=directory, snapshotter=snapshotter, sandbox=sandbox, cni=CNI)
         super().__init__(directory, stanzas=stanzas + table, release=release, cri=True)
@@ -80,10 +86,38 @@ class Node(Containerd):
         hosts.parent.mkdir(parents=True)
         hosts.write_text(f'[host."http://{registry}"]\ncapabilities = ["pull", "resolve"]\n')
         (directory / "cni").mkdir()
-        # A pair of interfaces a pod, without rules of a packet filter.
-        ipam = {"type": "host-local", "subnet": str(self.network), "dataDir": f"{directory}/addresses"}
-        network = {"cniVersion": "0.4.0", "name": "pods", "plugins": [{"type": "ptp", "ipam": ipam}]}
-        (directory / "cni/pods.conflist").write_text(json.dumps(network))
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Self]:
+        """As `Containerd.running`, with its CRI plugin ready."""
+        with _reserved_network() as self.network:
+            # A pair of interfaces a pod, without rules of a packet filter.
+            ipam = {"type": "host-local", "subnet": str(self.network), "dataDir": f"{self.directory}/addresses"}
+            network = {"cniVersion": "0.4.0", "name": "pods", "plugins": [{"type": "ptp", "ipam": ipam}]}
+            (self.directory / "cni/pods.conflist").write_text(json.dumps(network))
+            with super().running(), Cri(self.address) as cri:
+                wait_until(cri.is_initialised, SECONDS, "the CRI plugin is initialised")
+                yield self
+
+
+@contextlib.contextmanager
+def _reserved_network() -> Iterator[ipaddress.IPv4Network]:
+    """The addresses of pods during the block: not those of another node, whose routes are beside these.
+
+    The abstract socket of its name is who has it: like the routes, it belongs to the network namespace.
+    """
+    with socket.socket(socket.AF_UNIX) as reservation:
+        yield next(network for network in _NETWORKS.subnets(new_prefix=24) if _is_bound(reservation, str(network)))
+
+
+def _is_bound(unbound: socket.socket, name: str) -> bool:
+    try:
+        unbound.bind(f"\0lamina-tests-{name}")
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return False
+    return True
 
 
 def unpack_config(release: Release, *snapshotters: str) -> str:
