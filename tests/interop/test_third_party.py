@@ -52,7 +52,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 
 def install(directory: Path) -> None:
     example, wheels, environment = (directory / name for name in (EXAMPLE, "wheels", "environment"))
-    shutil.copytree(ROOT / "examples" / EXAMPLE, example, dirs_exist_ok=True)
+    others = shutil.ignore_patterns("__pycache__", ".*")  # which tests beside this one write
+    shutil.copytree(ROOT / "examples" / EXAMPLE, example, dirs_exist_ok=True, ignore=others)
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
     run(*pip, "wheel", "--no-deps", "--wheel-dir", wheels, ROOT)
     venv.create(environment)
