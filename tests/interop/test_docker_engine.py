@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 from lamina.errdefs import NotFound
-from tests.support.commands import CommandFailed
 from tests.support.directories import short_directory
 from tests.support.interop import releases
-from tests.support.interop.containerds import Containerd
+from tests.support.interop.containerds import Containerd, once_connected
 from tests.support.interop.docker import SUITE, DockerEngine
 from tests.support.processes.hosts import Host
 from tests.support.waiting import wait_until
@@ -69,7 +68,7 @@ def engine_on(snapshotter: str, host: Host, containerd: Containerd) -> Iterator[
     ):
         yield engine
         engine.prune()
-        wait_until(lambda: not host.keys(snapshotter), 60, "all snapshots of Docker's images are removed")
+        wait_until(lambda: not host.keys(snapshotter), 120, "all snapshots of Docker's images are removed")
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +151,7 @@ def test_a_container_runs_on_while_lamina_is_killed_and_started_again(context: P
             host.kill()
             while_away = engine.docker("exec", container, "sh", "-c", "echo x > /x; cat /x")
             host.start()
-            wait_until(lambda: works(engine, "built"), 30, "containerd has connected again")
+            assert once_connected(lambda: engine.run("built")) == "made\n"
             assert while_away == "x\n"
             assert engine.docker("diff", container).split() == ["A", "/x"]
             assert engine.docker("exec", container, "cat", "/x") == "x\n"
@@ -173,16 +172,6 @@ def test_linked_copies_store_no_second_base_under_the_name_stargz(
 
         assert engine.run("linked", "cat", "/listed") == "/one\n"
         assert large(host, "stargz") == before
-
-
-def works(engine: DockerEngine, image: str) -> bool:
-    """Return whether a container can be made."""
-    try:
-        return engine.run(image) == "made\n"
-    except CommandFailed as error:
-        if "lamina.sock" not in str(error):
-            raise
-        return False
 
 
 def large(host: Host, snapshotter: str) -> int:

@@ -11,7 +11,7 @@ import pytest
 
 from lamina.snapshots import Kind
 from tests.support.directories import short_directory
-from tests.support.interop.containerds import Containerd
+from tests.support.interop.containerds import Containerd, once_connected
 from tests.support.interop.images import IMAGE
 from tests.support.processes.daemons import SECONDS
 from tests.support.processes.hosts import Host
@@ -98,5 +98,5 @@ def test_containerd_may_be_started_before_the_host() -> None:
             Containerd(directory / "c", {"lamina": late.address}).running() as containerd,
             late.running(),
         ):
-            listed = containerd.ctr("snapshots", "--snapshotter", "lamina", "ls")
-            assert listed.split() == ["KEY", "PARENT", "KIND"]
+            once_connected(lambda: containerd.ctr("snapshots", "--snapshotter", "lamina", "prepare", "key"))
+            assert len(late.keys("lamina")) == 1

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import CommandFailed
 from tests.support.directories import short_directory
-from tests.support.interop.containerds import Containerd
+from tests.support.interop.containerds import Containerd, once_connected
 from tests.support.interop.images import IMAGE, LICENSES, PROGRAMS, TEMPLATES
 from tests.support.interop.nodes import unpack_config
 from tests.support.interop.releases import Release
@@ -53,15 +52,6 @@ def check_content(containerd: Containerd) -> None:
     assert shown[TEMPLATES] == ["note"]
 
 
-def unavailable(containerd: Containerd) -> bool:
-    """Whether containerd has not found lamina again. It waits up to three seconds between its attempts."""
-    try:
-        containerd.ctr("snapshots", "--snapshotter", "lamina", "usage")
-    except CommandFailed as error:
-        return any(word in str(error) for word in ("unavailable", "connection refused"))
-    return False
-
-
 @pytest.mark.capability("containers run on while lamina is killed and started again")
 def test_containers_live_on_lamina_through_its_death_and_leave_nothing_behind(
     host: Host, containerd: Containerd
@@ -74,12 +64,12 @@ def test_containers_live_on_lamina_through_its_death_and_leave_nothing_behind(
     assert containerd.execute(running, "cat", f"{TEMPLATES}/note") == "of the uppermost layer\n"
 
     host.start()
-    wait_until(lambda: not unavailable(containerd), 60, "containerd reaches lamina")
+    once_connected(lambda: containerd.ctr("snapshots", "--snapshotter", "lamina", "usage"))
     check_content(containerd)
 
     containerd.remove_container(running)
     containerd.remove_image(IMAGE)
-    wait_until(lambda: host.data() == NOTHING, 60, "containerd has collected everything")
+    wait_until(lambda: host.data() == NOTHING, 120, "containerd has collected everything")
 
 
 def test_a_container_writes_to_its_own_snapshot(host: Host, containerd: Containerd) -> None:

@@ -18,13 +18,13 @@ from tests.support.interop.releases import Release
 from tests.support.processes.hosts import LAMINA, Host
 from tests.support.rounds import rounds
 
-SECONDS = 60
+SECONDS = 120
 RESTARTS = rounds(2, 20)
 BETWEEN = 0.1
 """Seconds between two processes: `RestartSec=` of the systemd unit."""
-UNREACHED = ("while dialing", "server preface", "server handshake")
+UNREACHED = ("while dialing", "server preface", "client preface", "server handshake", "connection closed: ")
 """What errors of calls say that were not sent, as no connection was made."""
-DISCONNECTED = ("connection", "transport")
+DISCONNECTED = (*UNREACHED, "connection", "transport", "reading from server")
 """What errors of calls say that were not sent, or not answered."""
 
 

@@ -7,13 +7,14 @@ import os
 import select
 import signal
 import subprocess
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from tests.support import leftovers
-from tests.support.commands import environment, run
+from tests.support.commands import CommandFailed, environment, run
 from tests.support.interop.releases import Release
 from tests.support.processes.daemons import SECONDS, Daemon
 
@@ -34,6 +35,9 @@ PROXY = """\
 type = "snapshot"
 address = "{1}"
 """
+
+_SECONDS_TO_CONNECT = 120
+_T = TypeVar("_T")
 
 PRINTED = "/printed"
 """Where containers have a directory of the host for what they print: `ctr` 1.6 may lose the end of it."""
@@ -195,6 +199,32 @@ class Containerd(Daemon):
             Path(address.read_text().removeprefix("unix://")).unlink(missing_ok=True)
 
 
+def _children(pid: int) -> list[int]:
+    """The children of a process, whichever of its threads started them (proc_pid_task(5))."""
+    return [
+        int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()
+    ]
+
+
+def once_connected(call: Callable[[], _T]) -> _T:
+    """Call until containerd has connected to a lamina that was started, and return what the call returned.
+
+    containerd waits for up to three seconds between two attempts. Meanwhile calls fail with what the last one
+    said, and those of version 2 without the code.
+
+    Raises:
+        CommandFailed: The call failed for another reason, or there was no connection in two minutes.
+    """
+    deadline = time.monotonic() + _SECONDS_TO_CONNECT
+    while True:
+        try:
+            return call()
+        except CommandFailed as error:
+            said = str(error).lower()
+            if time.monotonic() > deadline or not ("unavailable" in said or "connection" in said):
+                raise
+
+
 def ctr(address: str, *arguments: str | Path) -> str:
     """Run `ctr` against the containerd, or whoever else is at that socket; returns what it printed."""
     return run("ctr", "--address", address, *arguments)
@@ -215,13 +245,6 @@ def _processes_with(argument: str) -> Iterator[int]:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             if argument.encode() in file.read_bytes().split(b"\0"):
                 yield int(file.parts[2])
-
-
-def _children(pid: int) -> list[int]:
-    """The children of a process, whichever of its threads started them (proc_pid_task(5))."""
-    return [
-        int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()
-    ]
 
 
 def _kill(pid: int) -> None:
