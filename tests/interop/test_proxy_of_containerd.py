@@ -147,7 +147,7 @@ def test_containerd_may_be_killed_and_come_back(release: Release, tmp_path: Path
             native.stat("key")
         assert client.healthy()
         containerd.start()
-        wait_until(lambda: _works(native), 60, "containerd is connected again")
+        wait_until(lambda: _works(native), 120, "containerd is connected again")
         assert [info.name for info in native.walk()] == ["key"]
 
 

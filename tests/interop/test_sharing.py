@@ -61,7 +61,7 @@ def put_stray(host: Host, name: str) -> None:
 def collect(containerd: Containerd, host: Host, name: str) -> None:
     """Delete the image, and wait until containerd's garbage collection has emptied its keyspace."""
     containerd.remove_image(IMAGE)
-    wait_until(lambda: not infos(host, name), 60, f"containerd has removed what it does not know from {name}")
+    wait_until(lambda: not infos(host, name), 120, f"containerd has removed what it does not know from {name}")
 
 
 def test_garbage_collection_of_one_containerd_touches_nothing_of_the_others(
@@ -82,7 +82,7 @@ def test_garbage_collection_of_one_containerd_touches_nothing_of_the_others(
 
     collect(two, host, "two")
     assert infos(host, "overlayfs") == of_the_command_line
-    wait_until(lambda: not host.data()["trash"], 60, "the trash is empty")
+    wait_until(lambda: not host.data()["trash"], 120, "the trash is empty")
     assert len(host.data()["snapshots"]) == len(of_the_command_line)
     host.lamina("snapshots", "rm", "work", "base")
 

@@ -83,7 +83,7 @@ def image(containerd: Containerd, host: Host, snapshotter: str, archive: Path) -
     containerd.import_image(archive, snapshotter)
     yield IMAGE
     containerd.remove_image(IMAGE)
-    wait_until(lambda: not host.keys(snapshotter), 60, f"containerd has collected all in {snapshotter}")
+    wait_until(lambda: not host.keys(snapshotter), 120, f"containerd has collected all in {snapshotter}")
 
 
 @pytest.fixture(autouse=True)

@@ -87,7 +87,7 @@ def lamina(cri: Cri, machine: Path) -> Iterator[tuple[Pod, str]]:
     (config / "config.toml").write_text(on(machine, DOCUMENTS["ConfigMap"]["data"]["config.toml"]))
     with cri.pod(privileged=CONTAINER["securityContext"]["privileged"]) as pod:
         container = pod.start(IMAGE, mounts=[mount(each, config, machine) for each in CONTAINER["volumeMounts"]])
-        wait_until(lambda: is_ready(pod, container), 60, "lamina is ready")
+        wait_until(lambda: is_ready(pod, container), 240, "lamina is ready")
         yield pod, container
 
 
@@ -136,10 +136,11 @@ def test_both_probes_fail_while_lamina_hangs_and_succeed_before_and_after(node: 
         def succeed() -> list[bool]:
             return list(kubelet.map(lambda name: pod.probe(container, CONTAINER[name]), PROBES))
 
-        assert succeed() == [True, True]
+        # On a busy machine, a probe may take longer than it may: a kubelet repeats it.
+        wait_until(lambda: succeed() == [True, True], 240, "both probes succeed")
         with stopped(node, container):
             assert succeed() == [False, False]
-        assert succeed() == [True, True]
+        wait_until(lambda: succeed() == [True, True], 240, "both probes succeed again")
 
 
 def test_lamina_runs_in_a_pod_and_serves_the_node(node: Node, machine: Path, reference: str) -> None:

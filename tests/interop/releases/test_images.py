@@ -65,7 +65,7 @@ def test_an_import_without_the_transfer_service_makes_the_same(
     containerd.ctr("images", "import", "--local", "--snapshotter", snapshotter, archive)
     assert differences(tree_of(containerd, host, snapshotter, tmp_path / "mnt"), tree) == []
     containerd.remove_image(IMAGE)
-    wait_until(lambda: not host.keys(snapshotter), 60, f"containerd has collected all in {snapshotter}")
+    wait_until(lambda: not host.keys(snapshotter), 120, f"containerd has collected all in {snapshotter}")
 
 
 @pytest.mark.capability("`ctr snapshots usage`")

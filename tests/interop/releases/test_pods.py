@@ -48,7 +48,7 @@ def cri(node: Node, host: Host, snapshotter: str, reference: str) -> Iterator[Cr
         cri.call("PullImage", image={"image": reference})
         yield cri
         cri.call("RemoveImage", image={"image": reference})
-        wait_until(lambda: not host.keys(snapshotter), 60, f"containerd has collected all in {snapshotter}")
+        wait_until(lambda: not host.keys(snapshotter), 120, f"containerd has collected all in {snapshotter}")
 
 
 @pytest.mark.capability("CRI: `PullImage`, a pod with a network, `ExecSync`, `RemoveImage`")
@@ -65,7 +65,7 @@ def test_a_containers_writable_layer_is_measured(cri: Cri, reference: str) -> No
     with cri.pod() as pod:
         container = pod.start(reference, "sleep", "inf")
         pod.execute(container, "dd", "if=/dev/urandom", "of=/file", "bs=1M", "count=2", "conv=fsync")
-        wait_until(lambda: written(pod, container) >= 2 * MEBIBYTE, 60, "the statistics show what was written")
+        wait_until(lambda: written(pod, container) >= 2 * MEBIBYTE, 120, "the statistics show what was written")
 
 
 @pytest.mark.capability("CRI: `ImageFsInfo`")
@@ -76,7 +76,7 @@ def test_the_file_system_of_images_is_that_of_the_snapshotter(
         pytest.skip(f"containerd {release.upstream} is not told where the layers are")
     with host.client() as client:
         (plugin,) = client.plugins(f"type==io.containerd.snapshotter.v1,id=={snapshotter.removeprefix('node-')}")
-    wait_until(lambda: used(cri) > 0, 60, "the statistics show the images")
+    wait_until(lambda: used(cri) > 0, 120, "the statistics show the images")
     (filesystem,) = cri.call("ImageFsInfo").image_filesystems
     assert filesystem.fs_id.mountpoint == plugin.exports["root"]
 

@@ -66,7 +66,7 @@ def test_pods_of_the_class_run_on_lamina(daemon: Host, node: Containerd, referen
             assert {key.rpartition("/")[2] for key in daemon.keys("lamina")} >= {container, pod.sandbox}
 
         cri.call("RemoveImage", image={"image": reference})
-        wait_until(lambda: not daemon.keys("lamina"), 60, "containerd has collected everything")
+        wait_until(lambda: not daemon.keys("lamina"), 120, "containerd has collected everything")
 
 
 def test_an_image_that_was_pulled_for_other_pods_is_unpacked_for_the_first_of_the_class(
@@ -79,7 +79,7 @@ def test_an_image_that_was_pulled_for_other_pods_is_unpacked_for_the_first_of_th
             container = pod.start(reference, "sleep", "inf")
             assert pod.execute(container, "ls", TEMPLATES) == "note\n"
         cri.call("RemoveImage", image={"image": reference})
-        wait_until(lambda: not daemon.keys("lamina"), 60, "containerd has collected everything")
+        wait_until(lambda: not daemon.keys("lamina"), 120, "containerd has collected everything")
 
 
 def test_the_configuration_that_debian_ships_can_be_extended(release: Release, daemon: Host) -> None:
