@@ -54,6 +54,7 @@ class Containerd(Daemon):
         stanzas: str = "",
         release: Release | None = None,
         cri: bool = False,
+        programs: Path | None = None,
     ) -> None:
         """Prepare a containerd.
 
@@ -63,6 +64,7 @@ class Containerd(Daemon):
             stanzas: What else stands at the end of its configuration.
             release: Whose programs it, `ctr`, its shim and `runc` are; None: the machine's.
             cri: Whether it has its CRI plugin.
+            programs: A directory of programs that it runs in place of the machine's.
         """
         directory.mkdir()
         self._release = release
@@ -74,8 +76,8 @@ class Containerd(Daemon):
         version = 3 if release and release.version >= (2, 0) else 2
         disabled = ["io.containerd.nri.v1.nri", *([] if cri else ["io.containerd.grpc.v1.cri"])]
         file.write_text(CONFIG.format(directory, version, disabled) + proxies + stanzas)
-        path = os.environ.get("PATH", os.defpath)
-        self.environment = {"PATH": f"{release.programs}:{path}" if release else path}
+        directories = [programs, release and release.programs, os.environ.get("PATH", os.defpath)]
+        self.environment = {"PATH": ":".join(str(one) for one in directories if one)}
         """Where its programs are found before the machine's."""
         super().__init__(directory, "env", f"PATH={self.environment['PATH']}", "containerd", "--config", file)
         self.address = f"{directory}/containerd.sock"
