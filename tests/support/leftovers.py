@@ -88,6 +88,11 @@ def children() -> frozenset[int]:
     return _own(_parents())
 
 
+def children_of(parent: int) -> frozenset[int]:
+    """The processes whose parent is that one."""
+    return _children(parent, _parents())
+
+
 def _loop_devices(directory: Path) -> list[str]:
     """The names of the loop devices that are backed by a file below a directory."""
     mentions = _mention(directory)

@@ -195,17 +195,10 @@ class Containerd(Daemon):
     def _end_shims(self) -> None:
         """Kill the shims, which outlive their containerd, and their containers."""
         for shim in _processes_with(self.address):
-            for pid in (shim, *_children(shim)):
+            for pid in (shim, *leftovers.children_of(shim)):
                 _kill(pid)
         for address in self.directory.glob("state/io.containerd.runtime.v2.task/*/*/address"):
             Path(address.read_text().removeprefix("unix://")).unlink(missing_ok=True)
-
-
-def _children(pid: int) -> list[int]:
-    """The children of a process, whichever of its threads started them (proc_pid_task(5))."""
-    return [
-        int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()
-    ]
 
 
 def once_connected(call: Callable[[], _T]) -> _T:
