@@ -14,6 +14,7 @@ import pytest
 
 from lamina.api import Service
 from lamina.errdefs import Unimplemented
+from lamina.plugins.servers.grpc import _listener
 from lamina.plugins.servers.grpc._limits import Limits
 from lamina.plugins.servers.grpc._listener import Listener
 from lamina.plugins.servers.grpc.engines.native import NativeEngine
@@ -75,7 +76,10 @@ def test_running_and_new_calls_are_answered_while_the_listener_closes(serve, blo
     assert not closing.is_alive()
 
 
-def test_clients_are_asked_for_no_more_calls_and_those_that_are_under_way_are_answered(serve, tmp_path):
+def test_clients_are_asked_for_no_more_calls_and_those_that_are_under_way_are_answered(
+    serve, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(_listener, "RETIRE_GRACE", SECONDS)
     served = serve()
     with (
         raw_http2.Connection(f"{tmp_path}/x.sock") as client,

@@ -21,8 +21,9 @@ STALL_TIMEOUT: Final = 300.0
 """Seconds after which a stream is ended whose client reads nothing."""
 CANCEL_GRACE: Final = 2.0
 """Seconds that cancelled calls have to end."""
-RETIRE_GRACE: Final = 0.2
-"""Seconds that clients have to close their connections before calls are refused, when a host stops."""
+RETIRE_GRACE: Final = 1.0
+"""Seconds that clients, even on a busy machine, have to close their connections before calls are refused, when a
+host stops."""
 
 
 class Limits(NamedTuple):
