@@ -17,6 +17,7 @@ from tests.support.commands import run
 from tests.support.directories import short_directory
 from tests.support.interop.containerds import Containerd
 from tests.support.interop.images import IMAGE, LICENSES, TEMPLATES
+from tests.support.interop.podman import podman
 from tests.support.processes.hosts import Host
 
 pytestmark = pytest.mark.requires("root", "overlay", "umoci", "skopeo", "busybox-static")
@@ -154,14 +155,9 @@ def test_buildah_mounts_the_tree_of_the_fork(exports: Exports) -> None:
 @pytest.mark.parametrize("format_", ["oci", "docker"])
 def test_podman_loads_the_image_under_its_name(exports: Exports, format_: str) -> None:
     with short_directory() as directory:
-        storage = ("--root", directory / "podman", "--runroot", directory / "run", "--tmpdir", directory / "tmp")
-        options = ("--storage-driver", "vfs", "--events-backend", "none", "--cgroup-manager", "cgroupfs")
-
-        def podman(*arguments: str | Path) -> str:
-            return run("podman", *storage, *options, *arguments)
-
-        podman("load", "--quiet", "--input", exports.oci if format_ == "oci" else exports.docker)
-        (image,) = json.loads(podman("image", "inspect", MINE))
+        archive = exports.oci if format_ == "oci" else exports.docker
+        podman(directory, "load", "--quiet", "--input", archive)
+        (image,) = json.loads(podman(directory, "image", "inspect", MINE))
         assert image["Config"]["Env"] == exports.config["config"]["Env"]
         assert image["RootFS"]["Layers"] == exports.config["rootfs"]["diff_ids"]
         assert image["History"][-1]["comment"] == "why"

@@ -25,8 +25,9 @@
 - `images`: `documents`, `archives`, `layouts` and `built` make images; `appliers`, `transfers` and `unpacking`
   tell what is done with them; `importing` is a program to kill. `blobs`, `layers` and `tar` make their parts.
 - `interop`: `releases` fetches Debian's containerds, `cache` keeps what is fetched, `containerds` runs one,
-  `nodes` runs one with CRI, which `cri` calls as a kubelet does; `images` makes an image, `registry` serves it;
-  `kubernetes_example` is examples/kubernetes; `release_table` is the table of what works with which.
+  `nodes` runs one with CRI, which `cri` calls as a kubelet does; `docker` and `podman` run these; `images` and
+  `foreign_images` make images, `registry` serves one; `kubernetes_example` is examples/kubernetes;
+  `release_table` is the table of what works with which.
 - `registries`: `docker_registry` runs Debian's, `token_server` gives it tokens; `proxy`, with `faults`, and
   `forward_proxy` stand before it; `seeding` fills it, `downloads` and `hosts` read it; `certificates` makes them.
 - The harness: `prerequisites` are what `@pytest.mark.requires` names, `leftovers` what a test may not leave

@@ -12,6 +12,7 @@ from typing import Final
 from tests.support.commands import run
 from tests.support.interop.cache import debian
 from tests.support.interop.images import IMAGE, OWNED, TEMPLATES, make_image
+from tests.support.interop.podman import podman
 
 CAPABILITY: Final = bytes.fromhex("0100000200200000000000000000000000000000")
 """CAP_NET_RAW, permitted and effective, as security.capability has it (`struct vfs_cap_data`, revision 2)."""
@@ -175,10 +176,7 @@ def _copied(archive: Path, target: str, *options: str) -> Path:
 
 
 def _saved(archive: Path, directory: Path, form: str) -> Path:
-    storage = ("--root", directory / "podman", "--runroot", directory / "run", "--tmpdir", directory / "tmp")
-    options = ("--storage-driver", "vfs", "--events-backend", "none", "--cgroup-manager", "cgroupfs")
-    podman = ("podman", *storage, *options)
-    run(*podman, "load", "--quiet", "--input", archive)
+    podman(directory, "load", "--quiet", "--input", archive)
     saved = directory / "podman.tar"
-    run(*podman, "save", "--quiet", "--format", form, "--output", saved, IMAGE)
+    podman(directory, "save", "--quiet", "--format", form, "--output", saved, IMAGE)
     return saved
