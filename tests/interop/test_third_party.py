@@ -83,7 +83,7 @@ def test_the_snapshotter_is_found_and_works_as_configured(host: Host, installed:
 
 def test_it_passes_the_whole_conformance_suite(installed: Path, tmp_path: Path) -> None:
     command = (installed / "environment/bin/pytest", "-p", "no:cacheprovider", f"--basetemp={tmp_path}/temporary")
-    shown = run(*command, f"--rootdir={installed / EXAMPLE}", installed / EXAMPLE / "tests")
+    shown = run(*command, f"--rootdir={installed / EXAMPLE}", installed / EXAMPLE / "tests", seconds=1500)
     (line,) = [line for line in shown.splitlines() if line.startswith("conformance:")]
     checks = re.fullmatch(r"conformance: blockfile: (\d+) checks", line)  # else some failed, or were skipped
     assert checks, shown
