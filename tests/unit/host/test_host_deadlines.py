@@ -3,50 +3,39 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 
 from lamina.errdefs import LeftBehind, LockHeld, PluginFailed
 from lamina.plugin import InitContext, PluginType
 from tests.support.plugins.benches import Bench, Closable, statuses
+from tests.support.plugins.hanging import Hanging
 from tests.support.waiting import interrupt_main_thread
 
 
-@pytest.fixture
-def release() -> Iterator[threading.Event]:
-    """The event that a hanging plugin waits for, set at the end of the test."""
-    event = threading.Event()
-    yield event
-    event.set()
-
-
-def test_a_plugin_that_does_not_close_in_time_is_left_behind_and_keeps_the_lock(bench: Bench) -> None:
-    release = threading.Event()
-
+def test_a_plugin_that_does_not_close_in_time_is_left_behind_and_keeps_the_lock(
+    bench: Bench, hang: Hanging
+) -> None:
     class Slow:
         def close(self) -> None:
-            release.wait()
+            hang()
 
     bench.plugin("x.store.v1.floor")
     bench.plugin("x.slow.v1.slow", lambda _: Slow())
     with bench.host(timeouts={"io.lamina.timeout.plugin.close": "10ms"}):
         pass
-    try:
-        assert bench.steps == ["init floor", "close floor"]
-        with pytest.raises(LockHeld):
-            bench.host().start()
-    finally:
-        release.set()
+    assert bench.steps == ["init floor", "close floor"]
+    with pytest.raises(LockHeld):
+        bench.host().start()
 
 
-def test_a_plugin_whose_init_hangs_fails_alone_and_keeps_the_lock(bench: Bench, release: threading.Event) -> None:
-    def hang(ic: InitContext[None]) -> object:
-        release.wait(60)
+def test_a_plugin_whose_init_hangs_fails_alone_and_keeps_the_lock(bench: Bench, hang: Hanging) -> None:
+    def init(ic: InitContext[None]) -> object:
+        hang()
         return Closable("late", bench.steps)
 
     bench.plugin("x.store.v1.floor")
-    bench.plugin("x.slow.v1.slow", hang)
+    bench.plugin("x.slow.v1.slow", init)
     bench.plugin("x.user.v1.phone", requires=("x.slow.v1",))
     with bench.host(timeouts={"io.lamina.timeout.plugin.init": "10ms"}) as host:
         assert statuses(host.plugins) == {"floor": "ok", "slow": "failed", "phone": "blocked"}
@@ -55,8 +44,8 @@ def test_a_plugin_whose_init_hangs_fails_alone_and_keeps_the_lock(bench: Bench, 
         bench.host().start()
 
 
-def test_plugins_after_one_that_hangs_are_initialised(bench: Bench, release: threading.Event) -> None:
-    bench.plugin("x.slow.v1.slow", lambda _: release.wait(60))
+def test_plugins_after_one_that_hangs_are_initialised(bench: Bench, hang: Hanging) -> None:
+    bench.plugin("x.slow.v1.slow", lambda _: hang())
     bench.plugin("x.store.v1.floor")
     with bench.host(timeouts={"io.lamina.timeout.plugin.init": "10ms"}) as host:
         assert statuses(host.plugins) == {"slow": "failed", "floor": "ok"}
@@ -76,14 +65,14 @@ def test_the_thread_of_an_init_is_named_after_its_plugin_and_ends_with_the_start
         assert not any(thread.is_alive() for thread in threads.values())
 
 
-def test_a_late_init_that_has_ended_does_not_keep_the_lock(bench: Bench, release: threading.Event) -> None:
-    def hang(ic: InitContext[None]) -> object:
-        release.wait(60)
+def test_a_late_init_that_has_ended_does_not_keep_the_lock(bench: Bench, hang: Hanging) -> None:
+    def init(ic: InitContext[None]) -> object:
+        hang()
         return Closable("late", bench.steps)
 
-    bench.plugin("x.slow.v1.slow", hang)
+    bench.plugin("x.slow.v1.slow", init)
     with bench.host(timeouts={"io.lamina.timeout.plugin.init": "10ms"}) as host:
-        release.set()
+        hang.release.set()
         (plugin,) = host.plugins
         assert isinstance(plugin.error, LeftBehind)
         assert plugin.error.thread is not None
@@ -94,10 +83,10 @@ def test_a_late_init_that_has_ended_does_not_keep_the_lock(bench: Bench, release
         pass
 
 
-def test_a_server_whose_start_hangs_is_fatal_and_keeps_the_lock(bench: Bench, release: threading.Event) -> None:
+def test_a_server_whose_start_hangs_is_fatal_and_keeps_the_lock(bench: Bench, hang: Hanging) -> None:
     class Slow:
         def start(self) -> None:
-            release.wait(60)
+            hang()
 
         def close(self) -> None:
             bench.steps.append("close slow")
@@ -114,14 +103,14 @@ def test_a_server_whose_start_hangs_is_fatal_and_keeps_the_lock(bench: Bench, re
 
 
 def test_an_interrupt_while_a_plugin_is_initialised_closes_the_others_and_keeps_the_lock(
-    bench: Bench, release: threading.Event
+    bench: Bench, hang: Hanging
 ) -> None:
-    def hang(ic: InitContext[None]) -> object:
+    def init(ic: InitContext[None]) -> None:
         interrupt_main_thread()
-        return release.wait(60)
+        hang.release.wait(60)
 
     bench.plugin("x.store.v1.floor")
-    bench.plugin("x.slow.v1.slow", hang)
+    bench.plugin("x.slow.v1.slow", init)
     with pytest.raises(KeyboardInterrupt):
         bench.host().start()
     assert bench.steps == ["init floor", "close floor"]

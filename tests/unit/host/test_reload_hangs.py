@@ -13,33 +13,28 @@ from lamina.errdefs import (
     LockHeld,
 )
 from lamina.host import Host
-from lamina.plugin import InitContext
 from tests.support.plugins.benches import Bench
+from tests.support.plugins.hanging import Hanging
 from tests.support.plugins.lamps import URI, Lamp, LampConfig
 
 
-class Stuck(Lamp):
-    """Hangs when it is to be bright, and is bright in the end."""
-
-    def __init__(self, ic: InitContext[LampConfig]) -> None:
-        super().__init__(ic)
-        self.release = threading.Event()
-
-    def reconfigure(self, config: LampConfig) -> None:
-        if config.level > 1:
-            self.release.wait(60)
-        super().reconfigure(config)
-
-
 @pytest.fixture
-def stuck(bench: Bench) -> Iterator[Host]:
+def stuck(bench: Bench, hang: Hanging) -> Iterator[Host]:
+    """A host with a lamp that hangs when it is to be bright, and is bright in the end."""
+
+    class Stuck(Lamp):
+        def reconfigure(self, config: LampConfig) -> None:
+            if config.level > 1:
+                hang()
+            super().reconfigure(config)
+
     bench.plugin(URI, Stuck, config=LampConfig, live=("level",))
     host = bench.host(timeouts={"io.lamina.timeout.plugin.reconfigure": "10ms"})
     try:
         host.start()
         yield host
     finally:
-        host.plugins.get_by_id("x.light.v1", "lamp").release.set()
+        hang.release.set()
         host.stop()
 
 
@@ -54,13 +49,13 @@ def test_a_hanging_plugin_is_left_behind_and_not_called_until_it_returns(bench: 
     assert str(second) == "an earlier reconfigure was left behind and still runs"
 
 
-def test_the_configuration_of_a_plugin_left_behind_is_unknown(bench: Bench, stuck: Host) -> None:
+def test_the_configuration_of_a_plugin_left_behind_is_unknown(bench: Bench, stuck: Host, hang: Hanging) -> None:
     """The file is unchanged, but the plugin left behind has applied the change late."""
     left_behind = stuck.reload(bright(bench, 2)).failed[URI]
     assert isinstance(left_behind, LeftBehind)
     assert left_behind.thread is not None
     lamp = stuck.get("x.light.v1", "lamp")
-    lamp.release.set()
+    hang.release.set()
     left_behind.thread.join(60)
     assert stuck.reload(bright(bench, 1)).failed == {}
     assert [config.level for config in lamp.given] == [1, 2, 1]

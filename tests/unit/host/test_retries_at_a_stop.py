@@ -16,6 +16,7 @@ from lamina.host import Host
 from lamina.plugin import InitContext
 from tests.support.plugins.benches import Bench, Closable, statuses
 from tests.support.plugins.failing_plugins import DISK, FULL, Failing, hurry, is_trying, wait_for
+from tests.support.plugins.hanging import Hanging
 from tests.support.waiting import wait_until
 
 
@@ -24,9 +25,9 @@ class Slow:
     """An init that runs until it is released or, if it checks, until its call is cancelled."""
 
     bench: Bench
+    hang: Hanging
     looks: bool = False
     under_way: threading.Event = attrs.field(factory=threading.Event)
-    release: threading.Event = attrs.field(factory=threading.Event)
     calls: list[int] = attrs.field(factory=list)
 
     def __call__(self, _: InitContext[None]) -> Closable:
@@ -34,9 +35,9 @@ class Slow:
         if len(self.calls) == 1:
             raise FULL
         if self.looks:
-            current().on_cancel(self.release.set)
+            current().on_cancel(self.hang.release.set)
         self.under_way.set()
-        self.release.wait(60)
+        self.hang()
         return Closable("late", self.bench.steps)
 
 
@@ -51,16 +52,16 @@ def begin(bench: Bench) -> Callable[..., Host]:
         host.start()
         config = bench.config(timeouts={"io.lamina.timeout.plugin.close": close})
         host.reload(config)
-        assert slow.under_way.wait(20)
+        assert slow.under_way.wait(60)
         return host
 
     return begin
 
 
 def test_a_cancellable_attempt_ends_with_the_host_after_closing_its_resources(
-    bench: Bench, begin: Callable[..., Host]
+    bench: Bench, begin: Callable[..., Host], hang: Hanging
 ) -> None:
-    begin(Slow(bench, looks=True), "20s").stop()
+    begin(Slow(bench, hang, looks=True), "60s").stop()
     assert bench.steps == ["init floor", "close late", "close floor"]
     wait_until(lambda: not is_trying(), 60, "nothing is tried any more")
     bench.registrations.clear()
@@ -69,22 +70,22 @@ def test_a_cancellable_attempt_ends_with_the_host_after_closing_its_resources(
 
 
 def test_a_running_attempt_does_not_delay_the_stop_and_keeps_the_lock(
-    bench: Bench, begin: Callable[..., Host]
+    bench: Bench, begin: Callable[..., Host], hang: Hanging
 ) -> None:
-    slow = Slow(bench)
+    slow = Slow(bench, hang)
     host = begin(slow, "10ms")
     host.stop()
     assert bench.steps == ["init floor", "close floor"]
     with pytest.raises(LockHeld):
         bench.host().start()
-    slow.release.set()
+    hang.release.set()
     wait_until(lambda: not is_trying(), 60, "the attempt has ended")
     assert bench.steps == ["init floor", "close floor", "close late"]
     assert statuses(host.plugins) == {"floor": "ok", "disk": "failed"}
 
 
-def test_an_attempt_left_behind_keeps_the_lock(bench: Bench) -> None:
-    slow = Slow(bench)
+def test_an_attempt_left_behind_keeps_the_lock(bench: Bench, hang: Hanging) -> None:
+    slow = Slow(bench, hang)
     bench.plugin(DISK, slow)
     with bench.host(timeouts={"io.lamina.timeout.plugin.init": "10ms"}) as host:
         host.reload(bench.config(timeouts={"io.lamina.timeout.plugin.init": "10ms"}))
@@ -92,7 +93,7 @@ def test_an_attempt_left_behind_keeps_the_lock(bench: Bench) -> None:
         assert statuses(host.plugins) == {"disk": "failed"}
     with pytest.raises(LockHeld):
         bench.host().start()
-    slow.release.set()
+    hang.release.set()
     wait_until(lambda: bench.steps == ["close late"], 60, "it was closed")
 
 
