@@ -184,6 +184,7 @@ def test_reconfiguring_keeps_pending_lines(monkeypatch) -> None:
 def test_a_process_with_unread_standard_error_runs_and_ends() -> None:
     program = (
         "import logging, threading, lamina.host\n"
+        f"lamina.host._log_writer.FLUSH_SECONDS = {SECONDS}\n"
         "lamina.host.configure_logging('debug', 'text')\n"
         "def work():\n"
         "    for number in range(5000): logging.debug('x' * 500)\n"

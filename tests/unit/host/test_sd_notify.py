@@ -15,7 +15,7 @@ from tests.support.directories import short_directory
 
 def listening(address: str) -> socket.socket:
     manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    manager.settimeout(10)
+    manager.settimeout(60)
     manager.bind(address)
     return manager
 
