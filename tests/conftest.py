@@ -56,6 +56,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has background processes ignore it
     config.addinivalue_line(
         "markers",
         "requires(*names): what the machine must offer, else the test is skipped, or fails where "
