@@ -21,7 +21,7 @@ def test_the_timeout_bounds_a_call(serve):
     stop = threading.Event()
 
     def handler(_):
-        stop.wait(10)
+        stop.wait(60)
         return VersionResponse()
 
     served = serve(version_service(handler))
@@ -74,15 +74,15 @@ def test_cancelling_the_context_ends_a_call_on_both_sides(serve):
     context = CallContext()
 
     def cancel():
-        arrived.wait(10)
+        arrived.wait(60)
         context.cancel()
 
     canceller = threading.Thread(target=cancel)
     canceller.start()
-    with Client(served.address, timeout=20) as client, use(context), pytest.raises(Canceled):
+    with Client(served.address, timeout=60) as client, use(context), pytest.raises(Canceled):
         client.version()
     canceller.join()
-    assert ended.wait(10)
+    assert ended.wait(60)
 
 
 def test_the_contexts_namespace_and_lease_are_sent(serve):

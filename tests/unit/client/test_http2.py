@@ -64,7 +64,8 @@ class Server:
     def _serve(self) -> None:
         connection, _ = self._listening.accept()
         connection.settimeout(SECONDS)
-        with connection, connection.makefile("rb") as reader:
+        # A client that closes a connection without reading everything resets it.
+        with contextlib.suppress(ConnectionResetError), connection, connection.makefile("rb") as reader:
             assert reader.read(len(http2.PREFACE)) == http2.PREFACE
             connection.sendall(frame(SETTINGS, 0, 0))
             while header := reader.read(9):

@@ -67,7 +67,7 @@ def cancelled_after(event: threading.Event, context: CallContext) -> Iterator[No
     """A block in that context, which another thread cancels once the event has happened."""
 
     def cancel() -> None:
-        event.wait(10)
+        event.wait(60)
         context.cancel()
 
     canceller = threading.Thread(target=cancel)
@@ -83,9 +83,11 @@ def test_proxies_of_one_address_share_a_socket(hung: socket.socket) -> None:
         for snapshotter in (a, b, a):
             with pytest.raises(DeadlineExceeded):
                 snapshotter.stat("k")
-        hung.setblocking(False)
-        with hung.accept()[0], pytest.raises(BlockingIOError):
-            hung.accept()
+        hung.settimeout(60)
+        with hung.accept()[0]:
+            hung.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                hung.accept()
 
 
 def test_closing_one_proxy_keeps_the_others_connected(serve: Any) -> None:
@@ -106,14 +108,14 @@ def test_close_ends_running_calls(serve: Any) -> None:
     def handler(_: Any) -> Any:
         arrived.set()
         current().on_cancel(ended.set)
-        ended.wait(10)
+        ended.wait(60)
         return ANSWER
 
     served = serve(service(STAT, handler))
     with connected(served.address) as snapshotter:
 
         def close() -> None:
-            arrived.wait(10)
+            arrived.wait(60)
             snapshotter.close()
 
         closer = threading.Thread(target=close)
@@ -121,7 +123,7 @@ def test_close_ends_running_calls(serve: Any) -> None:
         with pytest.raises(Canceled):
             snapshotter.stat("k")
         closer.join()
-    assert ended.wait(10)
+    assert ended.wait(60)
 
 
 @pytest.mark.parametrize("method", ["stat", "mounts"])
@@ -167,7 +169,7 @@ def test_cancelling_ends_a_walk_that_waits_for_the_next_message(serve: Any) -> N
         yield snapshots_pb2.ListSnapshotsResponse(info=[info_to_proto(Info("k"))])
         current().on_cancel(ended.set)
         waits.set()
-        ended.wait(10)
+        ended.wait(60)
 
     served = serve(service(LIST, handler))
     with (
@@ -176,7 +178,7 @@ def test_cancelling_ends_a_walk_that_waits_for_the_next_message(serve: Any) -> N
         pytest.raises(Canceled, match=r"^the caller gave up$"),
     ):
         list(snapshotter.walk())
-    assert ended.wait(10)
+    assert ended.wait(60)
 
 
 def test_cancelling_ends_a_call_to_a_server_that_never_answers(hung: socket.socket) -> None:
@@ -185,7 +187,7 @@ def test_cancelling_ends_a_call_to_a_server_that_never_answers(hung: socket.sock
     def accept() -> None:
         with hung.accept()[0]:
             connecting.set()
-            done.wait(10)
+            done.wait(60)
 
     done = threading.Event()
     acceptor = threading.Thread(target=accept)

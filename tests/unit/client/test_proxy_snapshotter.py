@@ -143,7 +143,7 @@ def test_a_walk_left_early_ends_on_the_server_too(connect):
     walk = connect(List=handler).walk()
     assert next(walk).name == "k00000"
     walk.close()
-    assert ended.wait(10)
+    assert ended.wait(60)
 
 
 def test_cancelling_the_context_ends_a_walk(connect):

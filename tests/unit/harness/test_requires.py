@@ -30,7 +30,7 @@ def run_pytest(directory: Path, requires: str, demanded: str = "") -> subprocess
     environment = {**os.environ, **variables}
     command = [sys.executable, "-m", "pytest", *(f"-p{name}" for name in PLUGINS), "-rsf"]
     return subprocess.run(
-        [*command, test], cwd=directory, env=environment, capture_output=True, text=True, check=False, timeout=60
+        [*command, test], cwd=directory, env=environment, capture_output=True, text=True, check=False, timeout=600
     )
 
 
