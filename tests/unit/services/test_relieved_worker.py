@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from lamina.plugins.servers.grpc.engines.native._relieved_worker import BLOCKED, RelievedWorker
+from lamina.plugins.servers.grpc.engines.native import _relieved_worker
+from lamina.plugins.servers.grpc.engines.native._relieved_worker import RelievedWorker
 from tests.support.waiting import wait_until
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 
 
 class Stuck:
@@ -34,14 +34,14 @@ class Served:
 
     def __init__(self, limit: int) -> None:
         self.batches: queue.SimpleQueue[list[Callable[[], object]] | None] = queue.SimpleQueue()
-        self.received_by: list[int] = []
+        self.received_by: list[threading.Thread] = []
         self.calls: RelievedWorker[Callable[[], object]] = RelievedWorker(
             "call", self.receive, lambda call: call(), limit
         )
 
     def receive(self) -> bool:
         batch = self.batches.get()
-        self.received_by.append(threading.get_ident())
+        self.received_by.append(threading.current_thread())
         for call in batch or ():
             self.calls.add(call)
         return batch is not None
@@ -70,6 +70,12 @@ def served(limit) -> Iterator[Served]:
     served.batches.put(None)
 
 
+@pytest.fixture
+def alone(monkeypatch) -> None:
+    """Keep the thread from being relieved: one that has no processor for a moment is taken for stuck."""
+    monkeypatch.setattr(_relieved_worker, "BLOCKED", DEADLINE)
+
+
 def answered(served: Served) -> bool:
     """Whether one more call is answered."""
     done = threading.Event()
@@ -77,9 +83,10 @@ def answered(served: Served) -> bool:
     return done.wait(DEADLINE)
 
 
+@pytest.mark.usefixtures("alone")
 def test_the_thread_that_receives_calls_answers_them_in_their_order(served):
-    answers: list[tuple[int, int]] = []
-    served.bring(*(lambda n=n: answers.append((n, threading.get_ident())) for n in range(3)))
+    answers: list[tuple[int, threading.Thread]] = []
+    served.bring(*(lambda n=n: answers.append((n, threading.current_thread())) for n in range(3)))
     assert answered(served)
     assert answers == [(n, served.received_by[0]) for n in range(3)]
 
@@ -138,9 +145,7 @@ def test_a_relieved_thread_ends_and_receives_nothing(served):
     stuck_in = served.received_by[-1]
     assert answered(served)
     first.let_go.set()
-    wait_until(
-        lambda: stuck_in not in {thread.ident for thread in threading.enumerate()}, DEADLINE, "the thread ends"
-    )
+    wait_until(lambda: not stuck_in.is_alive(), DEADLINE, "the thread ends")
     assert answered(served)
     assert stuck_in not in served.received_by[1:]
 
@@ -161,7 +166,7 @@ def test_repeatedly_blocked_calls_are_not_lost(served):
     releasing.join(DEADLINE)
     wait_until(lambda: len(answers) == len(slow), DEADLINE, "all are answered")
     assert sorted(answers) == list(range(len(slow)))
-    assert served.calls.load().running <= 1
+    wait_until(lambda: served.calls.load().running == 0, DEADLINE, "no call runs")
 
 
 def test_starting_a_thread_is_retried_after_a_failure(served, monkeypatch):
@@ -176,7 +181,7 @@ def test_starting_a_thread_is_retried_after_a_failure(served, monkeypatch):
     monkeypatch.setattr(threading.Thread, "start", refuse_twice)
     first = served.bring_stuck()
     assert answered(served)
-    assert len(tried) == 3
+    assert len(tried) >= 3
     first.let_go.set()
 
 
@@ -188,7 +193,7 @@ def test_a_failing_answer_is_logged_and_blocks_no_other(served, caplog):
     assert answered(served)
     # A thread that has no processor for 5 ms is taken for stuck: then another one answers before it logs.
     wait_until(lambda: caplog.records, DEADLINE, "the error is logged")
-    assert [(record.levelname, record.message) for record in caplog.records] == [("ERROR", "call failed")]
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [("ERROR", "call failed")]
 
 
 def test_all_threads_end_after_the_last_batch(limit):
@@ -217,12 +222,21 @@ class Meanwhile:
         self.ended.set()
 
     def receive(self) -> None:
-        time.sleep(10 * BLOCKED)  # as long as a thread that is not scheduled may take
+        self.before_receiving()
         self.served.calls.add(self.received.set)
 
+    def before_receiving(self) -> None:
+        pass
 
-def test_a_thread_is_not_relieved_while_it_receives_during_a_call(served):
+
+@pytest.mark.usefixtures("alone")
+def test_a_thread_is_not_relieved_while_it_receives_during_a_call(served, monkeypatch):
+    def look_late() -> None:
+        monkeypatch.setattr(_relieved_worker, "BLOCKED", 0.0)  # too long for a call, had it not ended
+        served.calls._relieve()
+
     call = Meanwhile(served)
+    call.before_receiving = look_late
     call.let_go.set()
     served.bring(call)
     assert call.received.wait(DEADLINE), "nothing else comes that would wake a thread for it"
