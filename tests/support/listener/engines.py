@@ -45,6 +45,12 @@ class Served:
         return self.channel.unary_stream(f"/test.Test/{name}")(REQUEST, timeout=SECONDS, **options)
 
 
+def open_channel(path):
+    """Open a channel with connections of its own: others to the same path, which tests use again, share none."""
+    options = [("grpc.max_receive_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
+    return grpc.insecure_channel(f"unix:{path}", options=options)
+
+
 def method(name, handler, **options):
     return Method(name, HealthCheckRequest, handler, **options)
 

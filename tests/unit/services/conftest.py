@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 from google.protobuf.message import Message
 
@@ -16,13 +15,14 @@ from lamina.api import Response, Service, VersionedResponse
 from lamina.api.messages.snapshots_pb2 import ListSnapshotsResponse, StatSnapshotResponse
 from lamina.errdefs import NotFound
 from lamina.mount import Mount
+from lamina.plugins.servers.grpc import _limits
 from lamina.plugins.servers.grpc._limits import Limits
 from lamina.plugins.servers.grpc._listener import Listener
 from lamina.plugins.snapshots.overlay import OverlayBackend
 from lamina.snapshots import Info, Snapshotter, Usage
 from lamina.snapshots.local import LocalSnapshotter
 from lamina.steps import run
-from tests.support.listener.engines import QUICK, SECONDS, Blocker, Served
+from tests.support.listener.engines import QUICK, SECONDS, Blocker, Served, open_channel
 from tests.support.snapshotters.local import open_local
 
 
@@ -93,8 +93,9 @@ def call() -> Callable[..., Any]:
 
 
 @pytest.fixture
-def serve(tmp_path, make_engine):
+def serve(tmp_path, make_engine, monkeypatch):
     """`serve(method, …)` serves methods on a socket; the end of the test closes it."""
+    monkeypatch.setattr(_limits, "CANCEL_GRACE", SECONDS)  # for a loaded machine
     with contextlib.ExitStack() as stack:
 
         def start(*methods, path=tmp_path / "x.sock", grace=SECONDS, quick_workers=2, slow_workers=2, **options):
@@ -104,8 +105,7 @@ def serve(tmp_path, make_engine):
             listener = Listener(str(path), engine, [service], stopping=[stopping.set], grace=grace)
             listener.start()
             stack.callback(listener.close)
-            options = [("grpc.max_receive_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
-            channel = grpc.insecure_channel(f"unix:{path}", options=options)
+            channel = open_channel(path)
             stack.callback(channel.close)
             return Served(channel, listener, engine, stopping)
 

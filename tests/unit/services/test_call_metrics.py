@@ -16,6 +16,7 @@ from lamina.errdefs import Code, Conflict, NotFound
 from lamina.plugins.servers.grpc._call_metrics import CallMetrics
 from lamina.plugins.servers.grpc._limits import Limits
 from lamina.plugins.servers.grpc._listener import Listener
+from tests.support.listener.engines import open_channel
 from tests.support.waiting import wait_until
 
 SECONDS = 60
@@ -36,7 +37,7 @@ def serve(tmp_path, make_engine):
             listener = Listener(f"{tmp_path}/s", engine, [Service("test.Test", methods)], grace=SECONDS)
             listener.start()
             stack.callback(listener.close)
-            channel = stack.enter_context(grpc.insecure_channel(f"unix:{tmp_path}/s"))
+            channel = stack.enter_context(open_channel(f"{tmp_path}/s"))
             streams = {one.name for one in methods if one.streams}
 
             def call(name, data=b"", **options):

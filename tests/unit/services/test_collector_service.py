@@ -14,6 +14,7 @@ from lamina.context import CallContext, use
 from lamina.errdefs import NotFound, Unavailable
 from lamina.plugins.gc.plugin import collector_service
 from tests.support.images.collectors import CHAINS, REMOVED, USAGE, RecordedCollector
+from tests.support.listener.engines import open_channel
 
 SECONDS = 60
 
@@ -75,7 +76,7 @@ def test_a_collection_stops_when_its_client_goes(
     collector.is_endless = True
     served = serve(*service.methods)
     request = CollectRequest().SerializeToString()
-    with grpc.insecure_channel(f"unix:{served.listener._path}") as channel:
+    with open_channel(served.listener._path) as channel:
         responses = channel.unary_stream("/test.Test/Collect")(request, timeout=SECONDS)
         assert len(CollectResponse.FromString(next(responses)).removed) == len(REMOVED)
     assert collector.ended.wait(SECONDS)
@@ -85,7 +86,7 @@ def test_a_collection_stops_with_the_host(service: Service, collector: RecordedC
     collector.is_endless = True
     served = serve(*service.methods, grace=0)
     request = CollectRequest().SerializeToString()
-    with grpc.insecure_channel(f"unix:{served.listener._path}") as channel:
+    with open_channel(served.listener._path) as channel:
         responses = channel.unary_stream("/test.Test/Collect")(request, timeout=SECONDS)
         next(responses)
         served.listener.close()

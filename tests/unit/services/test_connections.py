@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import gc
 import os
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lamina.plugins.servers.grpc import _connections
 from lamina.plugins.servers.grpc._connections import _GOAWAY, Connections
 
 LOOKS = 100
 """More than it takes to ask an idle client."""
 FRAME = b"frame"
+
+
+class Clock:
+    """The time of `Connections`, which passes only when it sleeps."""
+
+    def __init__(self, pass_time: Callable[[], object]) -> None:
+        self._pass_time = pass_time
+
+    def sleep(self, _: float) -> None:
+        self._pass_time()
+
+    def monotonic(self) -> float:
+        return 0.0
 
 
 @pytest.fixture
@@ -46,7 +58,7 @@ def test_an_idle_client_is_asked_once(
 ) -> None:
     server, client = ends
     looks = iter(range(LOOKS))
-    monkeypatch.setattr(time, "sleep", lambda _: next(looks, None) is None and server.close())
+    monkeypatch.setattr(_connections, "time", Clock(lambda: next(looks, None) is None and server.close()))
     Connections(path).retire(60)
     assert client.recv(1024) == _GOAWAY
 
@@ -59,7 +71,7 @@ def test_a_client_that_is_still_sent_something_is_not_asked(
     received = bytearray()
     looks = iter(range(LOOKS))
 
-    def pass_time(_: float) -> None:
+    def pass_time() -> None:
         look = next(looks, None)
         if look is None:
             server.close()
@@ -68,7 +80,7 @@ def test_a_client_that_is_still_sent_something_is_not_asked(
         else:
             server.send(FRAME)
 
-    monkeypatch.setattr(time, "sleep", pass_time)
+    monkeypatch.setattr(_connections, "time", Clock(pass_time))
     Connections(path).retire(60)
     assert received == FRAME * (LOOKS // 2)
 
@@ -108,6 +120,16 @@ def test_locks_on_a_file_that_gets_the_descriptor_of_a_connection_stay(
     assert is_locked(tmp_path / "file")
 
 
+def descriptors_of(file: Path) -> list[int]:
+    """Return the descriptors by which this process has a file open."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):  # the listing's own
+            if os.readlink(f"/proc/self/fd/{name}") == str(file):
+                found.append(int(name))
+    return found
+
+
 @pytest.mark.usefixtures("ends")
 def test_a_connection_whose_descriptor_a_file_gets_is_closed_and_no_descriptor_stays(
     path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -121,12 +143,10 @@ def test_a_connection_whose_descriptor_a_file_gets_is_closed_and_no_descriptor_s
 
     connections = Connections(path)
     [(inode, descriptor)] = connections.find().items()
-    gc.collect()  # closes what earlier tests left open
-    before = len(os.listdir("/proc/self/fd"))
     monkeypatch.setattr(os, "dup", reopened_before)
     with pytest.raises(OSError, match=r"not a socket|non-socket"), connections.opened(inode, descriptor):
         pass
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert descriptors_of(tmp_path / "file") == [descriptor]
 
 
 def test_looking_for_connections_leaves_them_open(path: str, ends: tuple[socket.socket, socket.socket]) -> None:

@@ -26,6 +26,7 @@ from tests.support.listener.engines import (
     SECONDS,
     failure,
     method,
+    open_channel,
     raising,
     wait_until_gone,
 )
@@ -48,11 +49,11 @@ def test_a_late_service_is_served_or_refused_with_the_remedy(serve):
 
 def test_calls_before_the_start_wait_for_it(tmp_path, make_engine):
     listener = Listener(f"{tmp_path}/x.sock", make_engine(Limits(quick_workers=1, slow_workers=1)))
-    with contextlib.closing(listener), grpc.insecure_channel(f"unix:{tmp_path}/x.sock") as channel:
+    with contextlib.closing(listener), open_channel(f"{tmp_path}/x.sock") as channel:
         listener.listen()
         call = channel.unary_unary("/test.Test/Quick").future(REQUEST, timeout=SECONDS)
         wait_until(
-            lambda: Path("/proc/net/unix").read_text().count(f"{tmp_path}/x.sock") == 2, SECONDS, "a connection"
+            lambda: Path("/proc/net/unix").read_text().count(f"{tmp_path}/x.sock") >= 2, SECONDS, "a connection"
         )
         listener.offer([Service("test.Test", (QUICK,))])
         listener.start()
@@ -67,7 +68,7 @@ def test_running_and_new_calls_are_answered_while_the_listener_closes(serve, blo
     closing.start()
     assert served.stopping.wait(SECONDS)
     assert served.unary() == RESPONSE.SerializeToString()
-    with grpc.insecure_channel(f"unix:{tmp_path}/x.sock") as channel:
+    with open_channel(f"{tmp_path}/x.sock") as channel:
         assert channel.unary_unary("/test.Test/Quick")(REQUEST, timeout=SECONDS) == RESPONSE.SerializeToString()
     assert not call.done()
     blocker.go.set()
@@ -79,7 +80,7 @@ def test_running_and_new_calls_are_answered_while_the_listener_closes(serve, blo
 def test_clients_are_asked_for_no_more_calls_and_those_that_are_under_way_are_answered(
     serve, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(_listener, "RETIRE_GRACE", SECONDS)
+    monkeypatch.setattr(_listener, "RETIRE_GRACE", SECONDS)  # for a loaded machine
     served = serve()
     with (
         raw_http2.Connection(f"{tmp_path}/x.sock") as client,
@@ -135,7 +136,7 @@ def test_calls_that_take_longer_than_the_grace_period_are_cancelled_and_waited_f
 def test_a_path_is_used_verbatim(serve, tmp_path, name):
     serve(path=tmp_path / name)
     (tmp_path / name).rename(tmp_path / "plain")
-    with grpc.insecure_channel(f"unix:{tmp_path / 'plain'}") as channel:
+    with open_channel(tmp_path / "plain") as channel:
         assert channel.unary_unary("/test.Test/Quick")(REQUEST, timeout=SECONDS)
 
 
@@ -144,6 +145,6 @@ def test_a_broken_service_does_not_prevent_others(tmp_path, caplog, make_engine)
     engine = make_engine(Limits(quick_workers=1, slow_workers=1))
     listener = Listener(str(tmp_path / "x.sock"), engine, [Service("broken.X", None), good])
     listener.start()
-    with contextlib.closing(listener), grpc.insecure_channel(f"unix:{tmp_path}/x.sock") as channel:
+    with contextlib.closing(listener), open_channel(f"{tmp_path}/x.sock") as channel:
         assert channel.unary_unary("/test.Test/Quick")(REQUEST, timeout=SECONDS) == RESPONSE.SerializeToString()
-    assert "broken.X" in vars(caplog.records[0])["service"]
+    assert any("broken.X" in vars(record).get("service", "") for record in caplog.records)

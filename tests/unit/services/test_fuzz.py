@@ -21,6 +21,7 @@ from lamina.plugins.services.health._service import HealthService
 from lamina.plugins.services.snapshots._names import Names
 from lamina.plugins.services.snapshots._service import SnapshotsService
 from lamina.snapshots.local import LocalSnapshotter
+from tests.support.listener.engines import open_channel
 from tests.support.snapshotters.records import snapshotters_of
 
 SECONDS = 60.0
@@ -73,8 +74,7 @@ def served(tmp_path: Path, make_engine: Callable[..., Engine], overlay: LocalSna
     listener = Listener(f"{tmp_path}/s", make_engine(Limits(quick_workers=2, slow_workers=4)), services)
     listener.start()
     try:
-        options = [("grpc.use_local_subchannel_pool", 1)]
-        with grpc.insecure_channel(f"unix:{tmp_path}/s", options=options) as channel:
+        with open_channel(f"{tmp_path}/s") as channel:
             yield Served(f"{tmp_path}/s", channel)
     finally:
         listener.close()

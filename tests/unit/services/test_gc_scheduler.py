@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -14,7 +13,6 @@ from lamina.errdefs import Canceled, InvalidArgument, Unavailable
 from lamina.plugins.gc._config import SchedulerConfig
 from lamina.plugins.gc._scheduler import Scheduler
 from tests.support.images.collectors import REMOVED, USAGE, RecordedCollector
-from tests.support.waiting import wait_until
 
 SECONDS = 60
 SHORT = Duration(0.001)
@@ -49,15 +47,10 @@ def numbers(scheduler: Scheduler) -> dict[str, float]:
     }
 
 
-def threads() -> set[str]:
-    return {thread.name for thread in threading.enumerate()}
-
-
 def test_nothing_is_collected_unasked_by_default(
     collector: RecordedCollector, schedule: Callable[..., Scheduler]
 ) -> None:
-    schedule()
-    assert "garbage collection" not in threads()
+    assert schedule()._thread is None
     assert collector.asked == []
 
 
@@ -98,7 +91,7 @@ def test_each_run_is_logged_once_with_its_numbers(
     with caplog.at_level(logging.INFO):
         list(schedule().collect())
     (record,) = caplog.records
-    assert record.message == "collected garbage"
+    assert record.getMessage() == "collected garbage"
     fields = {"snapshots": 1, "blobs": 1, "bytes": 12, "young": 1, "failed": 1, "complete": True}
     assert {name: getattr(record, name) for name in fields} == fields
 
@@ -138,7 +131,7 @@ def test_an_error_does_not_end_the_intervals(
     for _ in range(2):
         assert collector.called.acquire(timeout=SECONDS)
     failures = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert failures[0].message == "failed to collect garbage"
+    assert failures[0].getMessage() == "failed to collect garbage"
     assert failures[0].error == "the disk is gone"
 
 
@@ -150,7 +143,8 @@ def test_settings_change_while_it_runs(collector: RecordedCollector, schedule: C
     assert collector.called.acquire(timeout=SECONDS)
     assert collector.grace == 8
     scheduler.reconfigure(SchedulerConfig(interval=Duration(0)))
-    wait_until(lambda: "garbage collection" in threads(), SECONDS, "the thread waits")
+    while collector.called.acquire(blocking=False):
+        pass
     scheduler.reconfigure(SchedulerConfig(interval=SHORT))
     assert collector.called.acquire(timeout=SECONDS)
 
@@ -169,9 +163,11 @@ def test_closing_ends_the_thread_and_its_collection(
     assert collector.called.acquire(timeout=SECONDS)
     scheduler.close()
     assert collector.ended.is_set()
-    assert "garbage collection" not in threads()
+    thread = scheduler._thread
+    assert thread
+    assert not thread.is_alive()
     scheduler.reconfigure(SchedulerConfig(interval=SHORT))
-    assert "garbage collection" not in threads()
+    assert scheduler._thread is thread
 
 
 @pytest.mark.parametrize("name", ["grace", "interval"])

@@ -14,7 +14,7 @@ from lamina.errdefs import Unavailable
 from lamina.lazy import once
 from lamina.plugins.servers.grpc._limits import Limits
 from lamina.plugins.servers.grpc._listener import Listener
-from tests.support.listener.engines import QUICK, RESPONSE, SECONDS, failure
+from tests.support.listener.engines import QUICK, RESPONSE, SECONDS, failure, open_channel
 
 CALLS = 16
 
@@ -98,7 +98,7 @@ def test_a_failure_to_load_is_answered_and_logged_and_the_next_call_tries_again(
     assert failure(ask)[0] == grpc.StatusCode.UNKNOWN
     assert failure(ask) == (grpc.StatusCode.UNAVAILABLE, "not yet: unavailable")
     assert {*ask()} == {RESPONSE.SerializeToString()}
-    lines = [record for record in caplog.records if record.message == "a call failed unexpectedly"]
+    lines = [record for record in caplog.records if record.getMessage() == "a call failed unexpectedly"]
     assert [(line.method, line.exc_info[0]) for line in lines] == [
         (f"/test.Test/{name}", ImportError),
         (f"/test.Test/{name}", SystemExit),
@@ -117,8 +117,10 @@ def test_a_second_method_of_the_same_path_is_logged_at_the_start(tmp_path, caplo
     services = [Service("test.Test", methods(first)), Service("test.Test", methods(second)[:1])]
     listener = Listener(str(tmp_path / "x.sock"), make_engine(Limits(quick_workers=1, slow_workers=2)), services)
     listener.start()
-    with contextlib.closing(listener), grpc.insecure_channel(f"unix:{tmp_path}/x.sock") as channel:
-        (line,) = (one for one in caplog.records if one.message.startswith("two plugins offer the same method"))
+    with contextlib.closing(listener), open_channel(f"{tmp_path}/x.sock") as channel:
+        (line,) = (
+            one for one in caplog.records if one.getMessage().startswith("two plugins offer the same method")
+        )
         assert line.method == "/test.Test/One"
         assert channel.unary_unary("/test.Test/One")(b"", timeout=SECONDS)
     assert (first.attempts, second.attempts) == (1, 0)
@@ -129,7 +131,7 @@ def test_a_service_that_cannot_be_loaded_does_not_affect_others(tmp_path, make_e
     engine = make_engine(Limits(quick_workers=1, slow_workers=2))
     listener = Listener(str(tmp_path / "x.sock"), engine, [broken, Service("test.Test", (QUICK,))])
     listener.start()
-    with contextlib.closing(listener), grpc.insecure_channel(f"unix:{tmp_path}/x.sock") as channel:
+    with contextlib.closing(listener), open_channel(f"{tmp_path}/x.sock") as channel:
         ask = channel.unary_unary("/test.Broken/One")
         for _ in range(CALLS // 2):
             assert failure(lambda: ask(b"", timeout=SECONDS))[0] == grpc.StatusCode.UNKNOWN

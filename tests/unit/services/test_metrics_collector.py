@@ -17,7 +17,14 @@ from lamina.metrics import Histogram, Metric, MetricKind
 from lamina.plugin import Plugin, Status
 from lamina.plugins.servers.metrics._collector import PluginCollector, registry_of
 
+SECONDS = 60
 ERRORS = "lamina_plugin_metrics_errors_total"
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """Give every source time enough, on a loaded machine as well."""
+    monkeypatch.setattr(PluginCollector.__init__, "__defaults__", (SECONDS,))
 
 
 @attrs.define
@@ -169,7 +176,7 @@ def test_a_hanging_source_is_read_again_only_after_it_returns():
     class Hanging:
         def metrics(self):
             asked.release()
-            assert go.wait(20)
+            assert go.wait(SECONDS)
             return [gauge("y", a=1)]
 
     record = Plugin(type="test.v1", id="slow", instance=Hanging())
@@ -177,7 +184,7 @@ def test_a_hanging_source_is_read_again_only_after_it_returns():
     names = {family.name for _ in range(3) for family in collector.collect()}
     assert "y" not in names
     go.set()
-    assert asked.acquire(timeout=20)
+    assert asked.acquire(timeout=SECONDS)
     assert not asked.acquire(blocking=False)
 
 

@@ -148,7 +148,7 @@ def test_a_failing_call_affects_no_other(made, caplog) -> None:
         made.add(A, fail, CallContext())
     made.add(A, done.set, CallContext())
     assert done.wait(SECONDS)
-    assert {record.message for record in caplog.records} == {"call failed"}
+    assert {record.getMessage() for record in caplog.records} == {"call failed"}
 
 
 def test_without_a_thread_a_call_is_refused_and_nothing_stays_behind(made, monkeypatch) -> None:

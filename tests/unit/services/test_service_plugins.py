@@ -8,7 +8,6 @@ import os
 import threading
 
 import attrs
-import grpc
 import pytest
 
 from lamina.api import Service, names_from_exports
@@ -23,6 +22,7 @@ from lamina.plugin import (
 from lamina.plugins.servers.grpc import plugin as listener_plugin
 from lamina.plugins.services.snapshots import plugin as snapshots_plugin
 from lamina.plugins.services.version._service import VersionService
+from tests.support.listener.engines import SECONDS, open_channel
 from tests.support.listener.service_plugins import skip, snapshots_of, start_plugins
 
 
@@ -31,6 +31,7 @@ def served(start, tmp_path):
     """A client, and the plugins that answer it."""
     plugins = start()
     listener = plugins.get_by_id(PluginType.SERVER, "grpc")
+    listener._grace = SECONDS  # for a loaded machine
     listener.start()
     with contextlib.closing(listener), Client(str(tmp_path / "x.sock"), timeout=120) as client:
         yield client, plugins
@@ -76,14 +77,13 @@ def test_watchers_are_notified_of_the_stop_and_do_not_delay_it(served):
     client, plugins = served
     health = plugins.get_by_id(PluginType.GRPC, "healthcheck")
     listener = plugins.get_by_id(PluginType.SERVER, "grpc")
-    path = f"unix:{client._connection.path}"
-    with grpc.insecure_channel(path, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
-        statuses = channel.unary_stream("/grpc.health.v1.Health/Watch")(b"", timeout=20)
+    with open_channel(client._connection.path) as channel:
+        statuses = channel.unary_stream("/grpc.health.v1.Health/Watch")(b"", timeout=SECONDS)
         assert next(statuses) == b"\x08\x01"  # SERVING
         closing = threading.Thread(target=listener.close)
         closing.start()
         assert list(statuses) == [b"\x08\x02"]  # NOT_SERVING
-        closing.join(20)
+        closing.join(SECONDS)
     assert health._stopping
 
 
@@ -177,12 +177,12 @@ def test_a_service_that_comes_up_after_the_listener_is_served_or_reported(start,
     service = VersionService()
     service.service = attrs.evolve(service.service, name="test.Late")
     plugins.add(late := Plugin(type=PluginType.GRPC, id="late", instance=service))
-    with contextlib.closing(listener), grpc.insecure_channel(f"unix:{tmp_path}/x.sock") as channel:
+    with contextlib.closing(listener), open_channel(f"{tmp_path}/x.sock") as channel:
         listener_plugin.lamina_initialised(late, plugins)
         if engine == "grpcio":
-            assert channel.unary_unary("/test.Late/Version")(b"", timeout=20)
+            assert channel.unary_unary("/test.Late/Version")(b"", timeout=SECONDS)
         else:
-            assert [record.message for record in caplog.records] == ["not served"]
+            assert [record.getMessage() for record in caplog.records] == ["not served"]
 
 
 def test_a_snapshotter_that_comes_up_after_the_service_is_exported(start, plain):

@@ -14,6 +14,7 @@ from lamina.context import CallContext, use
 from lamina.errdefs import InvalidArgument, NotFound
 from lamina.plugins.transfer.plugin import transfer_service
 from tests.support.images.transfers import DIGEST, IMAGE, UNPACKED, RecordedTransfer
+from tests.support.listener.engines import open_channel
 
 SECONDS = 60
 
@@ -81,7 +82,7 @@ def test_errors_of_the_work_end_the_stream(service: Service, call: Call) -> None
 def test_work_stops_when_its_client_goes(service: Service, transfer: RecordedTransfer, serve: Call) -> None:
     served = serve(*service.methods)
     request = ImportRequest(path="endless").SerializeToString()
-    with grpc.insecure_channel(f"unix:{served.listener._path}") as channel:
+    with open_channel(served.listener._path) as channel:
         responses = channel.unary_stream("/test.Test/Import")(request, timeout=SECONDS)
         assert ImportResponse.FromString(next(responses)).progress[0].done == 1
     assert transfer.ended.wait(SECONDS)
@@ -90,7 +91,7 @@ def test_work_stops_when_its_client_goes(service: Service, transfer: RecordedTra
 def test_work_stops_with_the_host(service: Service, transfer: RecordedTransfer, serve: Call) -> None:
     served = serve(*service.methods, grace=0)
     request = ImportRequest(path="endless").SerializeToString()
-    with grpc.insecure_channel(f"unix:{served.listener._path}") as channel:
+    with open_channel(served.listener._path) as channel:
         responses = channel.unary_stream("/test.Test/Import")(request, timeout=SECONDS)
         next(responses)
         served.listener.close()

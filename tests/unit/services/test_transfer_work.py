@@ -91,8 +91,9 @@ def test_work_has_ended_when_its_stream_is_closed() -> None:
         with Work(endless) as work:
             yield from work.progress()
 
+    before = set(threading.enumerate())
     progress = stream()
     next(progress)
-    assert "transfer" in {thread.name for thread in threading.enumerate()}
+    (thread,) = (one for one in set(threading.enumerate()) - before if one.name == "transfer")
     progress.close()
-    assert "transfer" not in {thread.name for thread in threading.enumerate()}
+    assert not thread.is_alive()

@@ -96,7 +96,7 @@ def test_the_host_is_not_serving_while_a_plugin_has_an_outage(call, caplog, reas
     for instance.reason in ("", reason, reason, ""):
         found.append(call(service, "Check").status)
     assert found == [SERVING, NOT_SERVING, NOT_SERVING, SERVING]
-    assert [record.message for record in caplog.records] == ["health has changed"] * 2
+    assert [record.getMessage() for record in caplog.records] == ["health has changed"] * 2
 
 
 def test_an_outage_of_an_uninitialised_plugin_does_not_count(call):
