@@ -22,6 +22,7 @@ from lamina.snapshots.storage import _fsck
 from lamina.store import _leaves
 from lamina.store._fsck import diagnose, is_whole
 from lamina.store._meta import newest_meta
+from tests.support.commands import environment
 from tests.support.directories import CHECKOUT
 from tests.support.metastores import damage_trials, damages
 from tests.support.rounds import rounds
@@ -48,6 +49,7 @@ def cases(base: Path) -> Iterator[dict[str, Any]]:
         subprocess.Popen(
             [*program, str(base), str(number * share), str(share)],
             cwd=CHECKOUT,
+            env=environment(),  # buffered: without a buffer, Python does not repeat what a write has left over
             stdout=subprocess.PIPE,
             text=True,
         )
