@@ -132,7 +132,7 @@ class Proxy:
         self.requests: list[tuple[str, str]] = []
         """The methods and paths of all requests, in their order."""
         self.headers: list[dict[str, str]] = []
-        """Their headers."""
+        """Their headers, in the same order."""
         self.connections = 0
         """How many connections clients made."""
         self._upstream = ("127.0.0.1", port)
@@ -157,7 +157,6 @@ class Proxy:
     def running(self) -> Iterator[Self]:
         """Serve until the end of the block."""
         self._server = LocalHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
         with running_server(self._server, self._certificate):
             try:
                 yield self
@@ -181,12 +180,14 @@ class Proxy:
             protocol_version = "HTTP/1.1"
 
             def setup(self) -> None:
-                proxy.connections += 1
+                with proxy._lock:
+                    proxy.connections += 1
                 super().setup()
 
             def _handle(self) -> None:
-                proxy.requests.append((self.command, self.path))
-                proxy.headers.append(dict(self.headers.items()))
+                with proxy._lock:  # each request is at the same place in both
+                    proxy.requests.append((self.command, self.path))
+                    proxy.headers.append(dict(self.headers.items()))
                 exchange = Exchange(self, proxy._upstream, proxy._stopped)
                 with contextlib.suppress(OSError):  # the client has gone
                     proxy._fault(self.command, self.path)(exchange)
