@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import socketserver
 import ssl
 import sys
@@ -14,13 +15,53 @@ from typing import Any
 from tests.support.registries.certificates import Certificate
 
 
-class LocalHTTPServer(ThreadingHTTPServer):
-    """Answers each request in a thread, and reports no client that goes away: those of the tests are killed."""
+class _EndingWithItsConnections(socketserver.ThreadingMixIn):
+    """Answers each connection in a thread. `server_close` ends the connections, and waits for the threads.
+
+    Threads that went on would close their sockets in the midst of a later test, which may count descriptors.
+    """
+
+    daemon_threads = False
+
+    def __init__(self, *arguments: Any) -> None:
+        """Listen; the arguments are those of `socketserver.TCPServer`."""
+        self._open: set[socket.socket] = set()
+        self._guard = threading.Lock()
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer a connection in a thread."""
+        with self._guard:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection."""
+        with self._guard:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """End all connections, and wait for their threads."""
+        with self._guard:
+            for request in self._open:
+                with contextlib.suppress(OSError):  # its client has ended it
+                    # Not the method of an SSLSocket, which would take TLS away from under the thread that reads.
+                    socket.socket.shutdown(request, socket.SHUT_RDWR)
+        super().server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Report the exception of a request."""
+        """Report the exception of a connection, but no client that goes away: those of the tests are killed."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
+
+
+class LocalTCPServer(_EndingWithItsConnections, socketserver.TCPServer):
+    """Answers each connection in a thread."""
+
+
+class LocalHTTPServer(_EndingWithItsConnections, ThreadingHTTPServer):
+    """Answers the requests of each connection in a thread."""
 
 
 @contextlib.contextmanager

@@ -5,16 +5,17 @@ from __future__ import annotations
 import base64
 import contextlib
 import http.client
+import selectors
 import socket
 import socketserver
-import threading
+import ssl
 import urllib.parse
 from collections.abc import Iterator
 from typing import Self
 
 import attrs
 
-from tests.support.local_servers import running_server
+from tests.support.local_servers import LocalTCPServer, running_server
 from tests.support.registries.certificates import Certificate
 
 
@@ -36,7 +37,7 @@ class ForwardProxy:
     """The methods and targets of all requests, in their order."""
     headers: list[dict[str, str]] = attrs.field(factory=list)
     """Their headers."""
-    _server: socketserver.ThreadingTCPServer = attrs.field(init=False)
+    _server: LocalTCPServer = attrs.field(init=False)
 
     @property
     def authority(self) -> str:
@@ -46,8 +47,7 @@ class ForwardProxy:
     @contextlib.contextmanager
     def running(self) -> Iterator[Self]:
         """Serve until the end of the block."""
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = LocalTCPServer(("127.0.0.1", 0), self._handler())
         with running_server(self._server, self.certificate):
             yield self
 
@@ -57,12 +57,15 @@ class ForwardProxy:
         class Handler(socketserver.StreamRequestHandler):
             """Answers one request, or connects through."""
 
+            rbufsize = 0  # what follows the head is left in the socket
+
             def handle(self) -> None:
                 with contextlib.suppress(OSError):
-                    self._handle()
+                    if line := self.rfile.readline():
+                        self._handle(line)
 
-            def _handle(self) -> None:
-                method, target, _ = self.rfile.readline().decode().split()
+            def _handle(self, line: bytes) -> None:
+                method, target, _ = line.decode().split()
                 headers = dict(http.client.parse_headers(self.rfile).items())
                 proxy.requests.append((method, target))
                 proxy.headers.append(headers)
@@ -75,20 +78,7 @@ class ForwardProxy:
                         self.wfile.write(b"HTTP/1.1 200 OK\r\nVia: tests\r\n\r\n")
                     else:
                         upstream.sendall(_head(method, target, headers))
-                    self._connect(upstream)
-
-            def _connect(self, upstream: socket.socket) -> None:
-                cut = proxy.cuts.pop(0) if proxy.cuts else None
-                back = threading.Thread(target=_pump, args=(self.rfile, upstream), daemon=True)
-                back.start()
-                left = cut if cut is not None else 1 << 62
-                while left and (piece := upstream.recv(min(65536, left))):
-                    left -= len(piece)
-                    self.wfile.write(piece)
-                for side in (self.connection, upstream):
-                    with contextlib.suppress(OSError):
-                        socket.socket.shutdown(side, socket.SHUT_RDWR)
-                back.join()
+                    _relay(self.connection, upstream, proxy.cuts.pop(0) if proxy.cuts else None)
 
         return Handler
 
@@ -107,8 +97,32 @@ def _head(method: str, target: str, headers: dict[str, str]) -> bytes:
     return "\r\n".join([*lines, "Connection: close", "", ""]).encode()
 
 
-def _pump(source: socketserver._SupportsRead, target: socket.socket) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        while piece := source.read1(65536):
-            target.sendall(piece)
-        target.shutdown(socket.SHUT_WR)
+def _relay(client: socket.socket, server: socket.socket, cut: int | None) -> None:
+    """Pass on what either side sends until the server ends, or until so many bytes of it have been passed on.
+
+    In one thread: a connection with TLS cannot be read in one while it is written to in another.
+    """
+    left = 1 << 62 if cut is None else cut
+    with selectors.DefaultSelector() as selector:
+        selector.register(client, selectors.EVENT_READ)
+        selector.register(server, selectors.EVENT_READ)
+        while left:
+            ready = {key.fileobj for key, _ in selector.select(0 if _has_pending(client) else None)}
+            if _has_pending(client) or client in ready:
+                piece = client.recv(65536)
+                if piece:
+                    server.sendall(piece)
+                else:
+                    selector.unregister(client)
+                    server.shutdown(socket.SHUT_WR)
+            if server in ready:
+                piece = server.recv(min(65536, left))
+                if not piece:
+                    return
+                left -= len(piece)
+                client.sendall(piece)
+
+
+def _has_pending(connection: socket.socket) -> bool:
+    """Whether TLS has deciphered bytes of a connection that nobody has received yet."""
+    return isinstance(connection, ssl.SSLSocket) and connection.pending() > 0

@@ -45,7 +45,6 @@ class TokenServer:
     def running(self) -> Iterator[TokenAuthentication]:
         """Serve until the end of the block, which gets what the registry must know."""
         self._server = LocalHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
         with running_server(self._server):
             yield TokenAuthentication(self.realm, SERVICE, ISSUER, self.certificate)
 
