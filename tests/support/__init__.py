@@ -1,7 +1,8 @@
 """What tests share. A test imports it by its whole name: `from tests.support.processes.hosts import Host`.
 
 - `commands` runs a program to its end, `waiting` waits for what has no event, `directories` knows short
-  temporary directories and the checkout, `trees` makes files, `local_servers` runs servers of a test's own.
+  temporary directories and the checkout, `trees` makes files, `local_servers` runs servers of a test's own,
+  `ports` reserves a port.
 - `processes`: lamina as a process. `hosts` serves, `workshops` serves plugins of the test's own, `daemons` runs
   any daemon; `doctors`, `diagnoses` and `config_commands` run a command and read what it prints; `scraping`
   reads metrics; `installations` installs packages; `systemd_units` and `seccomp` run a command as a unit says.

@@ -17,6 +17,7 @@ from typing import Self
 import pytest
 
 from tests.support.commands import environment, run
+from tests.support.ports import reserved_port
 from tests.support.processes.daemons import Daemon
 
 ROOT = Path(__file__).parents[3]
@@ -45,11 +46,9 @@ def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    return port
+def port() -> Iterator[int]:
+    with reserved_port() as port:
+        yield port
 
 
 class GreeterDaemon(Daemon):
@@ -151,7 +150,7 @@ def test_a_port_in_use_is_reported_in_one_line(binaries: Path, tmp_path: Path) -
 
 def console(readme: str, directory: Path, port: int) -> Iterator[tuple[str, str]]:
     """Yield each command of the README and its output, adapted to a directory and a port."""
-    readme = readme.replace("/tmp/greeter", str(directory)).replace("8080", str(port))
+    readme = readme.replace("8080", str(port)).replace("/tmp/greeter", str(directory))
     for block in re.findall(r"^```console\n(.*?)^```", readme, flags=re.MULTILINE | re.DOTALL):
         for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             typed = re.match(r".*<<'END'\n[\s\S]*?\nEND\n|.*\n", step)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import attrs
 import yaml
 
 from tests.support.commands import environment
+from tests.support.ports import reserved_port
 from tests.support.registries.certificates import Certificate
 from tests.support.waiting import wait_until
 
@@ -44,8 +44,8 @@ class DockerRegistry:
     tokens: TokenAuthentication | None = None
     relative_urls: bool = False
     """Answer with relative URLs in `Location`."""
-    port: int = 0
-    """0 until it runs the first time; it keeps its port."""
+    port: int = attrs.field(default=0, init=False)
+    """Its own while `running`, also between two lives."""
     _process: subprocess.Popen[bytes] | None = attrs.field(default=None, init=False)
 
     @property
@@ -55,12 +55,13 @@ class DockerRegistry:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[DockerRegistry]:
-        """Run it until the end of the block."""
-        self.start()
-        try:
-            yield self
-        finally:
-            self.kill()
+        """Run it until the end of the block. It may be killed and started again there."""
+        with reserved_port() as self.port:
+            try:
+                self.start()
+                yield self
+            finally:
+                self.kill()
 
     def start(self) -> None:
         """Start it, and wait until it listens."""
@@ -72,8 +73,9 @@ class DockerRegistry:
             self._process = subprocess.Popen(
                 ("docker-registry", "serve", configuration), stdout=file, stderr=file, env=environment()
             )
-        wait_until(lambda: self._find_port(log) or not self.is_running, _SECONDS, "the registry to listen")
-        if not self.port:
+        listens = f"listening on {self.host}"
+        wait_until(lambda: listens in log.read_text() or not self.is_running, _SECONDS, "the registry to listen")
+        if not self.is_running:
             raise RuntimeError(f"docker-registry ended:\n{log.read_text()}")
 
     @property
@@ -92,12 +94,6 @@ class DockerRegistry:
         hexadecimal = digest.removeprefix("sha256:")
         root = self.directory / "storage/docker/registry/v2/blobs/sha256"
         return root / hexadecimal[:2] / hexadecimal / "data"
-
-    def _find_port(self, log: Path) -> bool:
-        found = re.search(r"listening on 127\.0\.0\.1:(\d+)", log.read_text())
-        if found:
-            self.port = int(found[1])
-        return found is not None
 
     def _configuration(self) -> dict[str, object]:
         http: dict[str, object] = {
