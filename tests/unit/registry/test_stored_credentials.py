@@ -301,11 +301,19 @@ def test_a_slow_helper_is_ended(
     tmp_path: Path, helper: Path, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
     """With what it started, if that keeps its output open."""
+    killed: list[int] = []
+
+    def killpg(group: int, number: int) -> None:
+        killed.append(group)  # the helper may not have got so far as to tell it
+        kill(group, number)
+
+    kill = os.killpg
+    monkeypatch.setattr(os, "killpg", killpg)
     monkeypatch.setattr(_helper, "_SECONDS", 0.3)
-    install(helper, f"echo $$ > $0.pid; {script}")
+    install(helper, script)
     with pytest.raises(FailedPrecondition, match="longer than"):
         found(tmp_path, {"credsStore": "test"})
-    group = int(Path(f"{helper}.pid").read_text())
+    (group,) = killed
     wait_until(lambda: not members(group), 60, "the end of all processes of the helper")
 
 
