@@ -10,6 +10,7 @@ import signal
 
 import pytest
 
+from tests.support.processes.hosts import Host
 from tests.support.processes.workshops import SERVER, Workshop
 
 # Reload
@@ -163,19 +164,24 @@ def test_a_signal_while_a_reload_hangs_stops_the_host(workshop: Workshop, where:
 # The watchdog
 
 
+def stopped(serving: Host) -> int:
+    """Stop a host, and return its exit code. It waits while ten notifications have not been read (unix(7))."""
+    return serving.send(signal.SIGTERM).wait_for("STOPPING=1").wait()
+
+
 def test_the_watchdog_is_notified_once_the_host_is_ready(workshop: Workshop) -> None:
     serving = workshop.serve(SERVER, environment={"WATCHDOG_USEC": "20000"}).wait_ready()
     assert "WATCHDOG=1" not in serving.notifications
     for _ in range(3):
         serving.notifications.clear()
         serving.wait_for("WATCHDOG=1")
-    assert serving.stop() == 0
+    assert stopped(serving) == 0
 
 
 def test_the_watchdog_of_another_process_is_not_notified(workshop: Workshop) -> None:
     serving = workshop.serve(SERVER, environment={"WATCHDOG_USEC": "1", "WATCHDOG_PID": "1"}).wait_ready()
     serving.reload()
-    assert serving.send(signal.SIGTERM).wait_for("STOPPING=1").wait() == 0
+    assert stopped(serving) == 0
     assert "WATCHDOG=1" not in serving.notifications
 
 
@@ -205,4 +211,4 @@ def test_the_watchdog_is_not_notified_while_the_interpreter_lock_is_held(worksho
     assert between.count("WATCHDOG=1") < 100
     serving.notifications.clear()
     serving.wait_for("WATCHDOG=1")
-    assert serving.stop() == 0
+    assert stopped(serving) == 0
