@@ -22,6 +22,7 @@ from lamina.layers.workers import WorkerDiffer
 from lamina.mount import temporary_mount
 from lamina.snapshots.local import LocalSnapshotter
 from tests.support.commands import run
+from tests.support.disks.full_disks import sync
 from tests.support.images.built import build_image, layer
 from tests.support.images.trees import files_of
 from tests.support.snapshotters.local import open_local
@@ -91,10 +92,10 @@ def test_an_image_shrinks_when_files_are_deleted(open_images: Open, tmp_path: Pa
     with open_images(tmp_path) as snapshotter, temporary_mount(snapshotter.prepare("a")) as root:
         file = Path(root) / "file"
         file.write_bytes(os.urandom(16 << 20))
-        os.sync()
+        sync(file.parent)
         assert snapshotter.usage("a").size > 16 << 20
         file.unlink()
-        os.sync()
+        sync(file.parent)
         wait_until(lambda: snapshotter.usage("a").size < 8 << 20, SECONDS, "the space to be given back")
 
 
