@@ -56,8 +56,8 @@ def test_an_image_is_pulled_and_pushed_with_credentials(host: Host, private: Doc
     name = f"{private.host}/image:1"
     assert lamina(host, "images", "pull", *creds, name).startswith(f"pulled {name} (sha256:")
     pushed = json.loads(lamina(host, "images", "push", *creds, "--json", name, f"{private.host}/other:2"))
-    (listed,) = json.loads(lamina(host, "images", "ls", "--json"))
-    assert pushed == {"Name": f"{private.host}/other:2", "Target": listed["Target"]}
+    targets = {one["Name"]: one["Target"] for one in json.loads(lamina(host, "images", "ls", "--json"))}
+    assert pushed == {"Name": f"{private.host}/other:2", "Target": targets[name]}
 
 
 def test_a_password_is_read_from_a_pipe(host: Host, private: DockerRegistry) -> None:
