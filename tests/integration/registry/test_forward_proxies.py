@@ -25,7 +25,7 @@ LAYER = described(DATA)
 NAME = "registry.test"
 """It does not exist: only a proxy reaches it."""
 SECRET = "correct:h%rse"  # noqa: S105 - of a proxy that a test starts
-LIMITS = Limits(pause=0.01, attempts=3)
+LIMITS = Limits(connect=60.0, pause=0.01, attempts=3)
 
 
 @pytest.fixture(scope="module")

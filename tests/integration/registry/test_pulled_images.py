@@ -39,7 +39,7 @@ LAYERS = (
     layer({".wh.gone": "", "etc/name": "second", "noise": noise(300_000).hex()}),
     layer({"top": "3"}),
 )
-QUICK = Access(limits=RegistryLimits(stall=2.0, attempts=2, pause=0.01))
+QUICK = Access(limits=RegistryLimits(attempts=2, pause=0.01))
 SECONDS = 60.0
 
 

@@ -31,7 +31,7 @@ LAYERS = (
     layer({"etc/name": "second", "noise": noise(300_000).hex()}),
     layer({"top": "3"}),
 )
-QUICK = Access(limits=RegistryLimits(stall=2.0, attempts=2, pause=0.01))
+QUICK = Access(limits=RegistryLimits(attempts=2, pause=0.01))
 IMAGE = "docker.io/library/image:latest"
 
 

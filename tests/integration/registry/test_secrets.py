@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import logging
 import traceback
@@ -26,7 +27,7 @@ from tests.support.registries.token_server import IDENTITY_TOKEN, TokenServer
 pytestmark = pytest.mark.requires("docker-registry", "openssl")
 DATA = noise(100_000)
 SIGNATURE = "X-Amz-Signature=a1b2c3d4e5f6"
-LIMITS = Limits(pause=0.001, attempts=2, stall=5.0)
+LIMITS = Limits(pause=0.001, attempts=2)
 IN_USE = {
     "password": Credentials(USER, PASSWORD),
     "identity token": Credentials(identity_token=IDENTITY_TOKEN),
@@ -90,7 +91,7 @@ def write_manifest(repository: Repository, _: Path) -> None:
 
 def fetch(repository: Repository, directory: Path) -> None:
     store = LocalContentStore(str(directory / "content"), MemoryLabels())
-    with store.writer("blob") as writer:
+    with contextlib.closing(store), store.writer("blob") as writer:
         repository.fetch(described(DATA), writer)
 
 
