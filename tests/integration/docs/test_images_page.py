@@ -66,7 +66,7 @@ def test_the_commands_work_in_their_order(tree: Path, tmp_path: Path) -> None:
     assert shown[9].count("sha256:") > 5
     assert re.search(r"^default +docker.io/library/debian:12 ", shown[10], re.MULTILINE)
     assert re.search(r"^image docker.io/library/debian:12 in default$", shown[10], re.MULTILINE)
-    assert re.search(r"^removed \d blobs, ", shown[10], re.MULTILINE)
+    assert re.search(r"^removed \d+ blobs, ", shown[10], re.MULTILINE)
     assert re.search(r"^build$", shown[11], re.MULTILINE)
 
 
