@@ -47,6 +47,7 @@ def test_every_block_has_a_test() -> None:
 
 
 @pytest.mark.requires("package-index")
+@pytest.mark.timeout(900)  # it fetches packages
 def test_make_run_and_pip_install_a_clone(tmp_path: Path) -> None:
     make, pip, path = blocks("Install")
     commands = [line.partition("#")[0].strip() for line in make.splitlines()]

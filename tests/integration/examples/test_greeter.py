@@ -27,7 +27,10 @@ NEEDED = ("attrs", "pluggy", "tomli")
 NOT_NEEDED = ("grpc", "pygrpc_native", "google.protobuf", "lmdb", "re2", "click", "rich", "tomlkit", "tomli_w")
 SECONDS = 60
 
-pytestmark = pytest.mark.requires("package-index", "curl")
+pytestmark = [
+    pytest.mark.requires("package-index", "curl"),
+    pytest.mark.timeout(900),  # one of them fetches packages for all
+]
 
 
 @pytest.fixture(scope="module")
