@@ -16,9 +16,9 @@ SECONDS = 60
 
 
 def waits_for_transfers() -> bool:
+    """Return whether the main thread has started all others, and waits for them."""
     frame = sys._current_frames()[threading.main_thread().ident or 0]
-    names = {one.f_code.co_qualname for one, _ in traceback.walk_stack(frame)}
-    return "for_each" in names and not any(name.startswith("ThreadPoolExecutor.") for name in names)
+    return {"for_each", "wait"} <= {one.f_code.co_qualname for one, _ in traceback.walk_stack(frame)}
 
 
 class Interrupted(BaseException):
