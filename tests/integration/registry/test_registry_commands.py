@@ -19,6 +19,7 @@ from tests.support.processes.hosts import LAMINA, Host
 from tests.support.registries.docker_registry import PASSWORD, USER, DockerRegistry
 from tests.support.registries.forward_proxy import ForwardProxy
 from tests.support.registries.seeding import seed_documents
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root", "overlay", "docker-registry")
 
@@ -147,8 +148,8 @@ def test_no_secret_is_logged_or_shown(host: Host, private: DockerRegistry) -> No
             lamina(host, "images", "pull", "--creds", f"{USER}:{password}", f"{private.host}/{image}")
         shown.append(str(failed.value).partition(": exit code")[2])
     encoded = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    wait_until(lambda: f"{private.host}/image:1" in host.stderr, 60, "calls are logged")
     shown += [host.stdout, host.stderr, lamina(host, "diagnose", "--json"), lamina(host, "plugins", "ls", "-d")]
-    assert f"{private.host}/image:1" in host.stderr, "calls are logged"
     for text in shown:
         assert PASSWORD not in text
         assert encoded[:-4] not in text
