@@ -19,7 +19,7 @@ USER = "alice"
 PASSWORD = "correct horse"  # noqa: S105 - of a registry that a test starts
 _HTPASSWD = f"{USER}:$2b$04$i4he9bfsTGj4.jPuGcXawe4aVt6mPbsuexGKIVc66863uBvQGcGgy\n"
 """The registry knows bcrypt alone."""
-_SECONDS = 60
+_SECONDS = 120
 
 
 @attrs.frozen
