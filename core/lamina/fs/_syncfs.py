@@ -98,7 +98,7 @@ class FileSystemSync:
         with self._lock:
             if self._closed:
                 raise FailedPrecondition(f"sync a file system: {self._path}: already closed")
-            if self._next is None:
+            if self._next is None or self._next.done():  # done: it failed before it began, for lack of memory
                 self._next = self._thread.submit(self._run)
             return self._next
 

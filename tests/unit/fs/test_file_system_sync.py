@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import os
@@ -135,6 +136,30 @@ def test_a_failure_is_raised_in_exactly_the_callers_that_shared_it(tmp_path: Pat
     assert len({id(error) for error in errors}) == 3
     sync.sync()
     sync.close()
+
+
+class LockWithoutMemory:
+    """A lock that cannot be taken by its second user, the thread of the first sync."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = itertools.count(1)
+
+    def __enter__(self) -> None:
+        if next(self._users) == 2:
+            raise MemoryError
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def test_a_sync_without_the_memory_to_begin_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with contextlib.closing(FileSystemSync(str(tmp_path))) as sync:
+        monkeypatch.setattr(sync, "_lock", LockWithoutMemory())
+        with pytest.raises(MemoryError):
+            sync.sync()
+        sync.sync()
 
 
 def test_a_failure_is_reported_before_the_next_syncfs_begins(tmp_path: Path) -> None:
