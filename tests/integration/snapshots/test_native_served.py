@@ -32,7 +32,7 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.requires("root")
 
 COPIES = 32
-SECONDS = 60
+SECONDS = 300
 
 
 class HeldBackend(NativeBackend):
