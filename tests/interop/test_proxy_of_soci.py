@@ -70,6 +70,9 @@ class Soci:
             snapshotter = Daemon(directory, programs / "soci-snapshotter-grpc", *options)
             self.host = Host(directory / "h", CONFIG.format(socket))
             with snapshotter.running(), self.host.running():
+                with self.open(directory) as soci:
+                    soci.prepare("first")  # until it has had one, its cleanup fails
+                    soci.remove("first")
                 yield
 
     @contextlib.contextmanager
