@@ -242,7 +242,8 @@ def test_sparse_files_stay_sparse(source: Path, parts: list[tuple[int, int]]) ->
         file.truncate(8 << 20)
     target = copied(source)
     assert data_parts(target / "file") == data_parts(source / "file")
-    assert (target / "file").stat().st_blocks == (source / "file").stat().st_blocks
+    extents = 8  # ext4 may need a block for them when it writes the data, at any time
+    assert abs((target / "file").stat().st_blocks - (source / "file").stat().st_blocks) <= extents
 
 
 def test_a_small_sparse_file_stays_sparse(source: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 
@@ -27,6 +28,17 @@ def content(fd: int) -> bytes:
     return os.pread(fd, os.fstat(fd).st_size + 1, 0)
 
 
+def data_bytes(fd: int) -> int:
+    """How many bytes of a file are in no hole. Its blocks tell less: ext4 adds one when it writes many parts."""
+    count = end = 0
+    with contextlib.suppress(OSError):  # the rest is a hole
+        while True:
+            start = os.lseek(fd, end, os.SEEK_DATA)
+            end = os.lseek(fd, start, os.SEEK_HOLE)
+            count += end - start
+    return count
+
+
 @pytest.mark.parametrize("ways", WAYS.values(), ids=WAYS)
 @given(
     blocks=st.lists(st.booleans(), max_size=20),
@@ -44,7 +56,7 @@ def test_data_and_holes_have_the_same_positions(
         os.truncate(source.fileno(), max(0, len(blocks) * scale * BLOCK - rest))
         copy(source.fileno(), target.fileno(), **ways)
         assert content(target.fileno()) == content(source.fileno())
-        assert os.fstat(target.fileno()).st_blocks <= os.fstat(source.fileno()).st_blocks
+        assert data_bytes(target.fileno()) <= data_bytes(source.fileno())
 
 
 @pytest.mark.parametrize("ways", WAYS.values(), ids=WAYS)
