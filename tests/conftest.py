@@ -71,8 +71,6 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from None
     if not prerequisites.missing("root"):
         hide_mounts_from_others()
-    # A shell that starts the run in the background has it ignored, in all processes of the run.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
