@@ -25,13 +25,14 @@ class Gate:
         self._condition = threading.Condition()
         self._inside: list[None] = []
         """One item for each open transaction. Appending and popping are atomic, and faster than a lock."""
-        self._alone = False
-        """A thread wants all transactions closed. Set under the condition."""
+        self._alone = 0
+        """The number of threads that want all transactions closed, each until its block has ended; with that of
+        `close`, for ever. Changed under the condition."""
 
     @property
     def is_wanted(self) -> bool:
         """True if a thread waits for all transactions to be closed."""
-        return self._alone
+        return self._alone > 0
 
     def check(self) -> None:
         """Raise the error that `enter` would raise.
@@ -103,13 +104,13 @@ class Gate:
             Error: As `check`.
         """
         with self._condition:
-            self._alone = True
+            self._alone += 1
             try:
                 self._wait_until_empty()
                 self.check()
                 yield
             finally:
-                self._alone = self._closed
+                self._alone -= 1
                 self._condition.notify_all()
 
     def close(self, last: Callable[[], None]) -> None:
@@ -123,7 +124,8 @@ class Gate:
         with self._condition:
             if self._closed:
                 return
-            self._closed = self._alone = True
+            self._closed = True
+            self._alone += 1
             self._wait_until_empty()
             last()
 

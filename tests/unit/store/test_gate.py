@@ -78,6 +78,21 @@ def test_close_waits_for_holders_and_admits_no_new_ones(gate: Gate) -> None:
     assert closed == [True]
 
 
+def test_the_second_of_two_exclusive_holders_excludes_all_others_as_well(gate: Gate) -> None:
+    admitted: list[bool] = []
+
+    def be_alone() -> None:
+        with gate.alone():
+            admitted.append(gate.try_enter())
+
+    with gate.inside():
+        threads = [begun(be_alone) for _ in range(2)]
+        wait_until(lambda: len(gate._condition._waiters) == 2, DEADLINE, "both wait")
+    for thread in threads:
+        thread.join(DEADLINE)
+    assert admitted == [False, False]
+
+
 def test_waiters_for_an_exclusive_holder_fail_if_the_gate_is_closed(gate: Gate) -> None:
     told: list[type[BaseException]] = []
     alone, go = threading.Event(), threading.Event()
