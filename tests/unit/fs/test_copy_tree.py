@@ -173,7 +173,7 @@ def test_depth_has_no_limit_and_takes_few_open_files(source: Path) -> None:
     def count_open_files(step: int) -> None:
         nonlocal most
         if step % 100 == 0:
-            most = max(most, open_files())
+            most = max(most, open_files(about=True))
 
     with use(Steps(count_open_files)):
         copy_tree(str(source), str(source.with_name("target")))
