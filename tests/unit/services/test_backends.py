@@ -167,7 +167,7 @@ def test_unread_lists_give_way_to_other_lists(connect, overlay, tmp_path, monkey
     honest = connect("overlayfs")
     request = pb.ListSnapshotsRequest(snapshotter="overlayfs").SerializeToString()
     no_window = PREFACE + frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 0))  # SETTINGS_INITIAL_WINDOW_SIZE
-    latest = time.monotonic() + SECONDS
+    latest = time.monotonic() + 3 * SECONDS
     with contextlib.ExitStack() as connections:
         for _ in range(7):
             for _ in range(33):

@@ -215,6 +215,7 @@ def test_failing_steps_affect_no_other_call(together, disk, caplog):
     assert [record.getMessage() for record in caplog.records] == ["call failed"]
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_call_that_cannot_be_moved_fails_and_affects_no_other(disk):
     def refuse(_rest: Callable[[], None]) -> None:
         raise ResourceExhausted("too many wait already")
