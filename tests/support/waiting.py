@@ -21,8 +21,11 @@ def wait_until(predicate: Callable[[], object], seconds: float, what: str) -> No
         TimeoutError: It was not true in time.
     """
     deadline = time.monotonic() + seconds
-    while not predicate():
-        if time.monotonic() >= deadline:
+    while True:
+        is_late = time.monotonic() >= deadline  # before asking: this process may not have run in the meantime
+        if predicate():
+            return
+        if is_late:
             raise TimeoutError(f"after {seconds:g} s still not: {what}")
         time.sleep(0.01)
 

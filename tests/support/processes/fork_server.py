@@ -84,7 +84,8 @@ def _answered(pid: int, fds: list[int]) -> Child:
     for fd in streams:
         os.close(fd)
     child = Child(pid, os.pidfd_open(pid), answers)
-    os.write(answers, b"%d" % pid)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # its client has gone
+        os.write(answers, b"%d" % pid)
     return child
 
 
