@@ -16,6 +16,7 @@ from lamina.errdefs import SkipPlugin
 from lamina.metrics import Histogram, Metric, MetricKind
 from lamina.plugin import Plugin, Status
 from lamina.plugins.servers.metrics._collector import PluginCollector, registry_of
+from tests.support.plugins.hanging import Hanging
 
 SECONDS = 60
 ERRORS = "lamina_plugin_metrics_errors_total"
@@ -170,20 +171,20 @@ def test_a_repeated_failure_is_logged_once_and_counted_each_time(caplog):
     assert len(caplog.records) == 1
 
 
-def test_a_hanging_source_is_read_again_only_after_it_returns():
-    go, asked = threading.Event(), threading.Semaphore(0)
+def test_a_hanging_source_is_read_again_only_after_it_returns(monkeypatch):
+    hang, asked = Hanging(monkeypatch), threading.Semaphore(0)
 
-    class Hanging:
+    class Source:
         def metrics(self):
             asked.release()
-            assert go.wait(SECONDS)
+            hang()
             return [gauge("y", a=1)]
 
-    record = Plugin(type="test.v1", id="slow", instance=Hanging())
+    record = Plugin(type="test.v1", id="slow", instance=Source())
     collector = PluginCollector(lambda: [record], seconds=0.01)
     names = {family.name for _ in range(3) for family in collector.collect()}
     assert "y" not in names
-    go.set()
+    hang.release.set()
     assert asked.acquire(timeout=SECONDS)
     assert not asked.acquire(blocking=False)
 
