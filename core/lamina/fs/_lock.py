@@ -7,13 +7,19 @@ import errno
 import fcntl
 import logging
 import os
-from typing import Self
+import time
+from typing import Final, Self
 
 from lamina.errdefs import LockHeld, from_os_error, translated
 from lamina.fs._safe_open import open_secure_file
 from lamina.fs._write_errors import FULL_OR_READ_ONLY
 
 _log = logging.getLogger(__name__)
+
+_SECONDS: Final = 5.0
+"""Seconds to wait for a lock whose holder has ended. A child that it was just starting when it was killed has the
+lock until the kernel executes the child's program."""
+_POLL_SECONDS: Final = 0.01
 
 
 class Lock:
@@ -29,7 +35,7 @@ class Lock:
 
     @classmethod
     def acquire(cls, path: str, *, dir_fd: int | None = None) -> Lock:
-        """Take the lock, or fail immediately.
+        """Take the lock, or fail: immediately, unless its holder has ended, so that it is about to be released.
 
         Args:
             path: The lock file. A missing one is created with mode 0600. On a file system that is full or
@@ -46,7 +52,7 @@ class Lock:
         with translated("open a lock file"):
             fd = _open(path, dir_fd)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(fd)
             _write_pid(fd)
         except BlockingIOError:
             holder = _holder(fd)
@@ -79,6 +85,20 @@ def _open(path: str, dir_fd: int | None) -> int:
     return open_secure_file(path, os.O_RDONLY, dir_fd=dir_fd)
 
 
+def _lock(fd: int) -> None:
+    deadline = time.monotonic() + _SECONDS
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid = _holder_pid(fd)
+            if pid is None or _runs(pid) or time.monotonic() >= deadline:
+                raise
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
+
+
 def _write_pid(fd: int) -> None:
     if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
         return
@@ -95,13 +115,22 @@ def _write_pid(fd: int) -> None:
 
 def _holder(fd: int) -> str:
     """Describe the holder of a lock file, with the remedy."""
-    pid = os.pread(fd, 32, 0).partition(b"\n")[0]
+    pid = _holder_pid(fd)
     # The pid may be stale if the disk was full, or belong to another pid namespace.
-    known = pid.isdigit() and os.path.exists(f"/proc/{int(pid)}")
-    process = f"process {int(pid)}" if known else "another process"
+    process = "another process" if pid is None or not _runs(pid) else f"process {pid}"
     if _is_open_twice(fd):  # more reliable than comparing pids, which differ between pid namespaces
         return f"{process}, which is this one; close the other holder"
     return f"{process}; stop that process"
+
+
+def _holder_pid(fd: int) -> int | None:
+    """Return the pid in a lock file, or None if it has none."""
+    pid = os.pread(fd, 32, 0).partition(b"\n")[0]
+    return int(pid) if pid.isdigit() else None
+
+
+def _runs(pid: int) -> bool:
+    return os.path.exists(f"/proc/{pid}")
 
 
 def _is_open_twice(fd: int) -> bool:

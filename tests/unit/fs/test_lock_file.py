@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lamina.errdefs import LockHeld, NotFound
-from lamina.fs import Lock
+from lamina.fs import Lock, _lock
+from tests.support.waiting import wait_until
 
 HOLDER = """
 import sys
@@ -17,6 +21,36 @@ lock = Lock.acquire(sys.argv[1])
 print("held", flush=True)
 sys.stdin.read()
 """
+HEIR = """
+import os, sys
+from lamina.fs import Lock
+lock = Lock.acquire(sys.argv[1])
+if os.fork():
+    os._exit(0)
+print("held", flush=True)
+sys.stdin.read()
+"""
+"""Leaves the lock to a child, as a process does that is killed while it starts another."""
+
+
+@contextlib.contextmanager
+def inherited(path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A lock whose holder has ended, and whose child lets go of it at the end of its input."""
+    command = [sys.executable, "-c", HEIR, path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == b"held\n"
+        holder.wait()
+        yield holder
+
+
+def is_opened(path: Path) -> bool:
+    """Whether this process has opened a file."""
+    for fd in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # closed meanwhile
+            if os.readlink(f"/proc/self/fd/{fd}") == str(path):
+                return True
+    return False
 
 
 def test_the_file_is_private_and_holds_the_pid(tmp_path: Path) -> None:
@@ -79,6 +113,30 @@ def test_a_child_process_does_not_inherit_the_lock(tmp_path: Path) -> None:
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, close_fds=False):
         lock.close()
         Lock.acquire(str(tmp_path / "lock")).close()
+
+
+def test_a_lock_whose_holder_was_killed_is_taken_once_its_child_lets_go(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with inherited(path) as holder:
+        kept = holder.stdin
+        assert kept
+
+        def let_go() -> None:
+            wait_until(lambda: is_opened(path), 60, "somebody wants the lock")
+            kept.close()
+
+        thread = threading.Thread(target=let_go)
+        thread.start()
+        with Lock.acquire(str(path)):
+            thread.join()
+
+
+def test_a_lock_that_a_child_of_its_killed_holder_keeps_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_lock, "_SECONDS", 0.1)
+    with inherited(tmp_path / "lock"), pytest.raises(LockHeld, match="locked by another process"):
+        Lock.acquire(str(tmp_path / "lock"))
 
 
 def test_a_missing_directory_is_not_found(tmp_path: Path) -> None:
