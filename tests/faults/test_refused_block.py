@@ -8,7 +8,7 @@ import pytest
 
 from lamina.errdefs import DataLoss
 from lamina.snapshots.local import LocalSnapshotter
-from tests.support.disks.block_devices import FOREVER, disk, make_file_system, mounted
+from tests.support.disks.block_devices import FOREVER, disk, make_file_system, mounted, run
 from tests.support.disks.machines import prepare, running, whole_files
 from tests.support.disks.snapshotters import COMBINATIONS
 from tests.support.waiting import wait_until
@@ -98,6 +98,8 @@ def test_a_copy_whose_sync_failed_is_discarded_and_repeated(tmp_path: Path) -> N
 def test_a_failed_sync_is_remembered_while_the_metastore_cannot_be_written(tmp_path: Path, reboot: bool) -> None:
     (tmp_path / "second").mkdir()
     make_file_system("ext4", tmp_path / "second/image")
+    # A journal is written every five seconds, and when anybody calls sync(2). Refused, it is never written again.
+    run("tune2fs", "-O", "^has_journal", tmp_path / "second/image")
     with (
         disk(tmp_path / "second/image") as second,
         mounted(second.device, "ext4", tmp_path / "metastore"),
