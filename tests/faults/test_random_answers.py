@@ -59,9 +59,7 @@ class RandomRegistry:
                         if registry._random.random() < 0.4:
                             return
 
-        server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
-        with running_server(server) as address:
+        with running_server(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)) as address:
             yield address
 
     def answer(self, method: str, path: str) -> bytes:
