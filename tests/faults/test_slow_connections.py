@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -18,7 +17,7 @@ from tests.support.registries.certificates import PEM
 from tests.support.waiting import wait_until
 
 SECONDS = 0.5
-PATIENT = 60.0
+PATIENT = 3600.0
 """Longer than any test takes."""
 
 Bytes = Callable[[], Iterator[bytes]]
@@ -118,10 +117,8 @@ def test_waiting_for_tls_ends_with_the_call() -> None:
     with Drip(record).running() as server:
 
         def cancel() -> None:
-            wait_until(lambda: server.accepted, 10, "the connection")
+            wait_until(lambda: server.accepted, 60, "the connection")
             call.cancel()
 
-        began = time.monotonic()
         with _joined(threading.Thread(target=cancel)), use(call), pytest.raises(Canceled):
             look(server.authority, PATIENT)
-    assert time.monotonic() - began < PATIENT / 2
