@@ -26,7 +26,7 @@ META = b"\xde\xc0\xef\xbe"
 """MDB_MAGIC of mdb.c as bytes, which only meta pages contain."""
 KINDS = ("ext4", "xfs", "btrfs")[: rounds(2, 3)]
 SETS = rounds(16, 64)
-"""The number of ways to keep some of the writes before a flush: all ways for four writes."""
+"""The number of ways to keep some of the writes before a flush."""
 BEFORE, AFTER = 100, rounds(1, 3)
 _LOOK = """
 import contextlib
@@ -119,7 +119,12 @@ def losses(cut: PowerCut, begin: int, end: int) -> Iterator[tuple[int, set[int]]
         if entry.kind != FLUSH or not begin < entry.end <= end:
             continue
         unflushed = cut.unflushed(count)
-        sizes = range(len(unflushed) + 1)
-        sets = [set(kept) for size in sizes for kept in itertools.combinations(unflushed, size)]
-        for kept in random.sample(sets, min(SETS, len(sets))):
-            yield count, kept
+        for choice in choices(len(unflushed)):
+            yield count, set(itertools.compress(unflushed, choice))
+
+
+def choices(length: int) -> list[tuple[bool, ...]]:
+    """Return some ways to choose from so many things: all ways for four things, of which there are 16."""
+    if 1 << length <= SETS:
+        return list(itertools.product((False, True), repeat=length))
+    return [tuple(random.random() < 0.5 for _ in range(length)) for _ in range(SETS)]
