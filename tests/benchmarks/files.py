@@ -77,10 +77,14 @@ def _prepares(bench: Bench, calls: Snapshots) -> Script:
 
 
 def _beside(played: Played) -> list[float]:
-    """The seconds of each prepare that was under way at the same time as usage or commit."""
+    """The seconds of each prepare that was under way at the same time as usage or commit.
+
+    Where their caller did not run meanwhile, as on a busy machine, those of its last one.
+    """
     (begun,), (ended,) = played.begun["Usage"], played.ended["Commit"]
-    each = zip(played.begun["Prepare"], played.ended["Prepare"], strict=True)
-    return [last - first for first, last in each if last > begun and first < ended]
+    each = list(zip(played.begun["Prepare"], played.ended["Prepare"], strict=True))
+    beside = [(first, last) for first, last in each if last > begun and first < ended]
+    return [last - first for first, last in beside or each[-1:]]
 
 
 def _waits(each: Sequence[Played]) -> Figures:
