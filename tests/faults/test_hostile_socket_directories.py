@@ -15,7 +15,7 @@ from lamina.errdefs import Error, FailedPrecondition, LockHeld, PermissionDenied
 from lamina.plugins.servers.grpc._listener import Listener
 from tests.support.hostile.planted import NOBODY, Victim, his, plant, run_as_nobody
 
-pytestmark = [pytest.mark.requires("root"), pytest.mark.timeout(60)]  # no host waits for what is planted
+pytestmark = [pytest.mark.requires("root"), pytest.mark.timeout(300)]  # no host waits for what is planted
 
 
 @attrs.define

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 import threading
 import time
@@ -46,9 +47,9 @@ class Latencies:
         return len(self._taken)
 
     def p99(self, since: float, until: float) -> float:
-        """Return the 99th percentile of the latency in seconds between two times."""
+        """Return the 99th percentile of the latency in seconds between two times; NaN where no call ended."""
         taken = sorted(latency for ended, latency in self._taken if since <= ended < until)
-        return taken[len(taken) * 99 // 100]
+        return taken[len(taken) * 99 // 100] if taken else math.nan
 
 
 def life(snapshotter: Snapshotter, name: str, depth: int) -> Iterator[Callable[[], object]]:

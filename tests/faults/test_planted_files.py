@@ -13,7 +13,7 @@ from tests.support.hostile.planted import METASTORE, NATIVE, Victim, host_on, pl
 from tests.support.snapshotters.native import open_native
 from tests.support.waiting import wait_until
 
-pytestmark = [pytest.mark.requires("root"), pytest.mark.timeout(60)]  # no host waits for what is planted
+pytestmark = [pytest.mark.requires("root"), pytest.mark.timeout(300)]  # no host waits for what is planted
 
 
 REFUSED = ("a link to a file", "a FIFO", "a second name of a file", "a device", "his")
