@@ -22,8 +22,6 @@ from tests.support.disks.snapshotters import open_on
 
 CLIENTS: Final = ("a", "b")
 """The clients, at work side by side, each with keys that begin with its name."""
-UNCHANGED: Final = 0.3
-"""The share of layers in which nothing is written."""
 UNCHANGED: Final = 0.4
 """The share of layers in which no file is written."""
 ROOT: Final = "."
