@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
@@ -20,16 +19,18 @@ from tests.support.commands import environment
 from tests.support.directories import short_directory
 from tests.support.processes.hosts import LAMINA, Host
 from tests.support.rounds import SEED, rounds
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.requires("root", "overlay")
 
 SNAPSHOTS = rounds(1_000, 10_000)
 KILLS = rounds(2, 50)
 CLIENTS = 8
-SECONDS = 2.5
-"""Seconds that clients work before the host is killed."""
-BEHIND = 1.0
-"""Recovery records may lack operations acknowledged in the last seconds before the kill."""
+SECONDS = 60.0
+FLUSHES = 4
+"""How often the host writes recovery records before it is killed: every half second, if the disk is not slow."""
+MOMENT = 0.6
+"""Seconds within which it is killed then."""
 
 
 @pytest.fixture
@@ -40,6 +41,45 @@ def directory() -> Iterator[Path]:
 
 def database(host: Host) -> Path:
     return host.directory / "root/io.lamina.metastore.v1.lmdb/data.mdb"
+
+
+def has_written(host: Host, infos: Iterable[Info]) -> bool:
+    """Return whether the recovery records are those of the snapshots: a file has the time of its record."""
+    try:
+        written = [file.stat().st_mtime_ns for file in (host.overlay / "records").iterdir()]
+    except FileNotFoundError:  # replaced meanwhile
+        return False
+    return sorted(written) == sorted(info.updated for info in infos)
+
+
+class Flushes:
+    """The times at which a busy host has written its recovery records, as far as they are seen."""
+
+    def __init__(self, host: Host) -> None:
+        """Begin to look."""
+        self._file = host.overlay / "transaction"
+        """Written at the end of each flush."""
+        self._begun = time.monotonic()
+        self._written = self._time()
+        self._ended: list[float] = []
+        """For each end that was seen, when it had not come yet."""
+
+    def look(self) -> int:
+        """Look whether the host has written since the last time; return how often it has."""
+        before, self._begun = self._begun, time.monotonic()
+        if (written := self._time()) != self._written:
+            self._written = written
+            self._ended.append(before)
+        return len(self._ended)
+
+    def _time(self) -> int:
+        """The time at which the file was written last; 0 before it is there."""
+        return self._file.stat().st_mtime_ns if self._file.exists() else 0
+
+    @property
+    def settled(self) -> float:
+        """The time before which all that was acknowledged has been written: the last flush began after it."""
+        return self._ended[-2]
 
 
 def rebuild(host: Host) -> dict[str, object]:
@@ -87,7 +127,7 @@ def test_a_deleted_metastore_is_rebuilt_with_all_snapshots(directory: Path, tell
         fill(host, SNAPSHOTS)
         before = all_of(host)
         assert len(before) == SNAPSHOTS
-        time.sleep(BEHIND)
+        wait_until(lambda: has_written(host, [info for info, _ in before.values()]), SECONDS, "all is written")
         host.kill()
         database(host).unlink()
         began = time.monotonic()
@@ -170,37 +210,46 @@ class Caller:
             self.histories[key].state, self.histories[key].acknowledged = state, time.monotonic()
 
 
-def check(caller: Caller, found: Mapping[str, tuple[Info, Usage]], killed: float) -> int:
-    """Compare the rebuilt state with that of a second before the kill; return the number of keys compared."""
-    settled = {key: one for key, one in caller.histories.items() if one.asked < killed - BEHIND}
+def check(caller: Caller, found: Mapping[str, tuple[Info, Usage]], until: float) -> int:
+    """Compare the rebuilt state with what was acknowledged until then; return the number of keys compared."""
+    settled = {key: one for key, one in caller.histories.items() if one.asked <= one.acknowledged < until}
     for key, one in settled.items():
         info = found[key][0] if key in found else None
         state = None if info is None else (info.kind, info.parent, dict(info.labels))
-        assert state == one.state, f"{key}: {killed - one.acknowledged:.3f} s before the kill"
+        assert state == one.state, f"{key}: acknowledged {until - one.acknowledged:.3f} s before"
     return len(settled)
 
 
-def test_after_a_kill_a_deleted_metastore_is_rebuilt_up_to_the_last_second(
+def kill_while_it_writes(host: Host, random: Random) -> float:
+    """Kill a busy host after some flushes of recovery records; return `Flushes.settled`."""
+    try:
+        flushes = Flushes(host)
+        wait_until(lambda: flushes.look() >= FLUSHES, SECONDS, "recovery records are written")
+        end = time.monotonic() + random.uniform(0, MOMENT)
+        wait_until(lambda: flushes.look() and time.monotonic() >= end, SECONDS, "the moment of the kill")
+    finally:
+        host.kill()
+    return flushes.settled
+
+
+def test_after_a_kill_a_deleted_metastore_is_rebuilt_as_far_as_recovery_records_were_written(
     directory: Path, tell: Callable[[str], None]
 ) -> None:
     """Removed snapshots do not return, and creations, commits and updates are as acknowledged."""
-    settled = known = 0
+    random, settled, known = Random(SEED), 0, 0
     with Host(directory / "h").running() as host:
         for number in range(KILLS):
             callers = [Caller(f"{number}-{client}") for client in range(CLIENTS)]
-            kill = threading.Timer(SECONDS, host.kill)
             with ThreadPoolExecutor(CLIENTS) as pool:
                 calls = [pool.submit(caller.work, host) for caller in callers]
-                kill.start()
-                kill.join()
-                killed = time.monotonic()
+                until = kill_while_it_writes(host, random)
                 for call in calls:
                     call.result()
             database(host).unlink()
             rebuild(host)
             host.start()
             found = all_of(host)
-            settled += sum(check(caller, found, killed) for caller in callers)
+            settled += sum(check(caller, found, until) for caller in callers)
             known += sum(len(caller.histories) for caller in callers)
     assert settled
     tell(f"{KILLS} kills: {settled} of {known} snapshots were settled, and each came back or stayed away")
