@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from typing import Final
 
 from lamina.diagnosis._process import AS_ROOT, process, reason
 from lamina.errdefs import Error
 from lamina.mount import lookup
 from lamina.plugin import Finding
+
+_READINGS: Final = 3
+"""The kernel shows its locks page by page, and omits one if another one before it is released between two pages.
+A lock that is held may thus be missing once."""
 
 
 def lock_holder(path: str) -> int | None:
@@ -23,11 +28,12 @@ def lock_holder(path: str) -> int | None:
     inode = os.stat(path).st_ino
     major, minor = map(int, lookup(path).device.split(":"))  # st_dev differs on btrfs
     name = f"{major:02x}:{minor:02x}:{inode}"
-    with open("/proc/locks", encoding="ascii") as file:
-        for line in file:
-            fields = line.split()  # proc_locks(5)
-            if fields[1] == "FLOCK" and fields[5] == name:
-                return int(fields[4])
+    for _ in range(_READINGS):
+        with open("/proc/locks", encoding="ascii") as file:
+            for line in file:
+                fields = line.split()  # proc_locks(5)
+                if fields[1] == "FLOCK" and fields[5] == name:
+                    return int(fields[4])
     return None
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -51,6 +53,31 @@ def test_the_holder_of_a_lock_is_found_without_taking_it(tmp_path: Path) -> None
     with Lock.acquire(path):
         assert lock_holder(path) == os.getpid()
     assert lock_holder(path) is None
+
+
+COME_AND_GO = """
+import fcntl, sys
+files = [open(f"{sys.argv[1]}/other{number}", "w") for number in range(20)]
+print("begins", flush=True)
+while True:
+    for operation in (fcntl.LOCK_EX, fcntl.LOCK_UN):
+        for file in files:
+            fcntl.flock(file, operation)
+"""
+"""A program that locks and unlocks files again and again."""
+
+
+def test_a_lock_is_found_among_more_than_a_page_of_others_that_come_and_go(tmp_path: Path) -> None:
+    paths = [str(tmp_path / f"lock{number}") for number in range(150)]
+    with contextlib.ExitStack() as held:
+        for path in paths:
+            held.enter_context(Lock.acquire(path))
+        command = [sys.executable, "-c", COME_AND_GO, tmp_path]
+        others = held.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE))
+        held.callback(others.kill)
+        assert others.stdout
+        assert others.stdout.readline() == b"begins\n"
+        assert {lock_holder(path) for _ in range(2) for path in paths} == {os.getpid()}
 
 
 def test_a_lock_held_by_the_host_is_ok(tmp_path: Path) -> None:
