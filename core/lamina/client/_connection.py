@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 from lamina.context import CallContext, current
 from lamina.errdefs import (
     Code,
+    DeadlineExceeded,
     Error,
     FailedPrecondition,
     InvalidArgument,
@@ -107,12 +108,18 @@ class Connection(abc.ABC):
 
     def _status_error(self, method: str, code: int, details: str) -> Error:
         """Return the error of a status other than OK."""
+        if code == Code.DEADLINE_EXCEEDED and "Deadline Exceeded" in details:  # grpc's own words
+            return self._late(method)
         if code == Code.UNAVAILABLE:
             return self._unreachable() or from_status(code, details)
         if code == Code.UNIMPLEMENTED and details.startswith(_NOT_SERVED):
             doubt = "is it a lamina host? If so, " if method.startswith("/lamina.") else ""
             return Unimplemented(f"{self.path}: nothing serves {method}: {doubt}`lamina plugins ls -d` says why")
         return from_status(code, details)
+
+    def _late(self, method: str) -> Error:
+        """Return the error of a call that missed its deadline, which the server may have noticed first."""
+        return DeadlineExceeded(f"{self.path}: {method} was not answered in time")
 
     def _unreachable(self) -> Error | None:
         """Return why the socket refuses connections; None if it accepts them."""

@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from lamina.api import decode
 from lamina.client._connection import MAX_MESSAGE, MAX_METADATA, Connection, M
 from lamina.context import CallContext
-from lamina.errdefs import DeadlineExceeded, Error, from_status
+from lamina.errdefs import Error, from_status
 
 _RECONNECT = 100
 """Milliseconds between attempts to reconnect. Trying a local socket is cheap."""
@@ -82,8 +82,6 @@ class GrpcConnection(Connection):
         if not isinstance(error, grpc.Call):
             return from_status(grpc.StatusCode.UNKNOWN.value[0], str(error))
         code, details = error.code(), error.details() or ""
-        if code is grpc.StatusCode.DEADLINE_EXCEEDED and "Deadline Exceeded" in details:  # grpc's own words
-            return DeadlineExceeded(f"{self.path}: {method} was not answered in time")
         return self._status_error(method, code.value[0], details)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lamina.api import decode
 from lamina.client._connection import MAX_MESSAGE, Connection, M
 from lamina.client._http2 import Fields, Http2, ProtocolError
-from lamina.errdefs import Code, DeadlineExceeded, Error, ResourceExhausted, Unavailable, Unknown, from_status
+from lamina.errdefs import Code, Error, ResourceExhausted, Unavailable, Unknown, from_status
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -72,10 +72,12 @@ class SocketConnection(Connection):
             yield http2
         except TimeoutError as error:
             http2.close()
-            raise DeadlineExceeded(f"{self.path}: {method} was not answered in time") from error
+            raise self._late(method) from error
         except (OSError, ProtocolError) as error:
             http2.close()
             context.check()
+            if deadline is not None and time.monotonic() >= deadline:  # which the server has noticed first
+                raise self._late(method) from error
             raise self._unreachable() or Unavailable(f"{self.path}: {error}") from error
         except BaseException:
             http2.close()
@@ -99,7 +101,7 @@ class SocketConnection(Connection):
         try:
             return Http2(self.path, deadline)
         except TimeoutError as error:
-            raise DeadlineExceeded(f"{self.path}: {method} was not answered in time") from error
+            raise self._late(method) from error
         except OSError as error:
             raise self._refused(error) from error
 

@@ -6,16 +6,18 @@ import contextlib
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import lamina.client
 from lamina.api.messages.version_pb2 import VersionResponse
-from lamina.client import _http2
+from lamina.client import _http2, _sockets
 from lamina.client._hpack import encode
-from lamina.errdefs import Error, NotFound, Unavailable, Unknown
+from lamina.errdefs import DeadlineExceeded, Error, NotFound, Unavailable, Unknown
 from tests.support.listener import raw_http2 as http2
 from tests.support.listener.raw_http2 import (
     DATA,
@@ -161,6 +163,33 @@ def test_an_answer_that_is_not_grpc_is_an_error(
 ) -> None:
     with pytest.raises(error, match=message):
         ask(answer)
+
+
+def test_a_server_that_notices_the_deadline_first_says_so_in_a_status(
+    ask: Callable[[bytes], tuple[str, Frames]],
+) -> None:
+    told = encode([(":status", "200"), ("grpc-status", "4"), ("grpc-message", "Deadline Exceeded")])
+    with pytest.raises(DeadlineExceeded, match="Version/Version was not answered in time"):
+        ask(headers(told, end=True))
+
+
+def test_a_server_that_notices_the_deadline_first_may_reset_the_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reset(stream: int) -> bytes:
+        later = SimpleNamespace(monotonic=lambda: time.monotonic() + SECONDS)
+        monkeypatch.setattr(_sockets, "time", later)
+        return frame(RST_STREAM, 0, stream, struct.pack(">I", 8))
+
+    server = Server(f"{tmp_path}/s", reset)
+    try:
+        with (
+            lamina.client.Client(f"{tmp_path}/s", timeout=SECONDS, brief=True) as client,
+            pytest.raises(DeadlineExceeded, match="Version/Version was not answered in time"),
+        ):
+            client.version()
+    finally:
+        server.close()
 
 
 def test_the_last_words_of_a_host_are_its_own(tmp_path: Path) -> None:
