@@ -138,6 +138,8 @@ def test_a_data_root_with_more_failed_syncs_than_the_metastore_counts(site: Site
         snapshotter.prepare("refused")
     (site.root / "failed-sync").write_text("1\n")
     assert not commits(site, "refused")
+    with site.open() as snapshotter:
+        wait_until(lambda: snapshotter._store.failed_sync._saved, SECONDS, "the metastore counts it as well")
     forget(site)
     assert not commits(site, "refused")
     assert (site.root / "failed-sync").read_text() == "1\n"
