@@ -104,6 +104,7 @@ def outcome(case: dict[str, Any]) -> str:
     return "set aside" if case["aside"] else "harmless"
 
 
+@pytest.mark.timeout(rounds(1800, 0))  # it writes hundreds of files, each to the disk
 def test_damage_never_kills_the_process_deletes_data_or_is_served(base: Path, tell: Callable[[str], None]) -> None:
     truth = json.loads((base / "truth.json").read_text())
     outcomes: Counter[str] = Counter()
