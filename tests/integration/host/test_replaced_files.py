@@ -9,7 +9,6 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import grpc
 import pytest
 
 from tests.support.commands import CommandFailed, environment
@@ -17,6 +16,7 @@ from tests.support.directories import short_directory
 from tests.support.images.archives import write_directory
 from tests.support.images.built import layer
 from tests.support.images.layouts import debian
+from tests.support.listener.engines import open_channel
 from tests.support.listener.methods import NO_ANSWER, failure, served_methods
 from tests.support.metastores.changed import populate, set_aside
 from tests.support.processes import scraping
@@ -212,7 +212,7 @@ def test_a_host_answers_all_calls_with_the_code_of_its_start(
         lamina(host, "images", "rm", "mine")
         lamina(host, "images", "prune")
         lamina(host, "metastore", "backup", "--config", host.file, directory / "backup")
-        with grpc.insecure_channel(f"unix:{host.address}") as channel:
+        with open_channel(host.address) as channel:
             failures = {(path, failure(channel, path, streams=streams)) for path, streams in served_methods()}
         assert [one for one in failures if one[1] and one[1][0] in NO_ANSWER] == []
         assert [*scraping.numbers(scraping.url_in(host.stderr), "lamina_build_info", "version")] == [(VERSION,)]

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import grpc
 import pytest
 
 from lamina.api.messages.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from tests.support.directories import short_directory
+from tests.support.listener.engines import open_channel
 from tests.support.processes.hosts import Host
 
 pytestmark = pytest.mark.requires("root", "overlay")
@@ -71,7 +71,7 @@ def serving(directory: Path, gate: socket.socket, request: pytest.FixtureRequest
 def health(serving: Host) -> Iterator[Callable[..., object]]:
     """`health("Check")` and `health("Watch")` ask the host."""
     with ExitStack() as stack:
-        channel = stack.enter_context(grpc.insecure_channel(f"unix:{serving.state}/lamina.sock"))
+        channel = stack.enter_context(open_channel(f"{serving.state}/lamina.sock"))
 
         def ask(method: str) -> object:
             kind = channel.unary_stream if method == "Watch" else channel.unary_unary

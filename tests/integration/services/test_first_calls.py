@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from tests.support.directories import short_directory
+from tests.support.listener.engines import open_channel
 from tests.support.listener.methods import NO_ANSWER, SECONDS, failure, served_methods
 from tests.support.processes.hosts import LAMINA, Host
 
@@ -33,7 +34,7 @@ def test_every_method_answers_if_its_first_calls_all_come_at_once(engine: str) -
         with host.launched() as serving:
             serving.wait_ready()
             with (
-                grpc.insecure_channel(f"unix:{host.address}") as channel,
+                open_channel(host.address) as channel,
                 ThreadPoolExecutor(len(calls)) as threads,
             ):
                 failures = {(path, *error) for path, error in threads.map(ask, calls) if error}

@@ -22,6 +22,7 @@ from lamina.snapshots import Kind
 from lamina.snapshots.local import LocalSnapshotter
 from lamina.snapshots.storage import Record
 from lamina.store._environment import Environment
+from tests.support.listener.engines import open_channel
 from tests.support.snapshotters.overlay import open_overlay
 from tests.support.snapshotters.records import snapshotters_of
 from tests.support.waiting import wait_until
@@ -46,7 +47,7 @@ def channel(
     listener = Listener(f"{tmp_path}/s", make_engine(Limits(quick_workers=2, slow_workers=2)), [service])
     listener.start()
     try:
-        with grpc.insecure_channel(f"unix:{tmp_path}/s") as channel:
+        with open_channel(f"{tmp_path}/s") as channel:
             yield channel
     finally:
         listener.close()

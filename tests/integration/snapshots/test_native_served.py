@@ -25,6 +25,7 @@ from lamina.plugins.snapshots.native import NativeBackend
 from lamina.snapshots import Kind
 from lamina.snapshots.local import LocalSnapshotter
 from lamina.snapshots.storage import Record
+from tests.support.listener.engines import open_channel
 from tests.support.snapshotters.native import open_native
 from tests.support.snapshotters.records import snapshotters_of
 from tests.support.waiting import wait_until
@@ -78,7 +79,7 @@ def address(native: LocalSnapshotter, tmp_path: Path, make_engine: Callable[...,
 @pytest.fixture
 def copying(native: LocalSnapshotter, address: str) -> Iterator[list[grpc.Future]]:
     """Prepare calls that have reached the snapshotter and not begun to copy."""
-    with grpc.insecure_channel(f"unix:{address}") as channel:
+    with open_channel(address) as channel:
         call = channel.unary_unary("/containerd.services.snapshots.v1.Snapshots/Prepare")
         requests = [
             PrepareSnapshotRequest(snapshotter="native", key=str(number), parent="c") for number in range(COPIES)

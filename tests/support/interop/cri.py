@@ -19,6 +19,7 @@ from google.protobuf.json_format import ParseDict
 from google.protobuf.message_factory import GetMessageClass
 
 from tests.support.commands import run
+from tests.support.listener.engines import open_channel
 
 _PROTO = Path(__file__).with_suffix(".proto")
 _SECONDS = 240
@@ -30,7 +31,7 @@ class Cri:
 
     def __init__(self, address: str) -> None:
         """Connect to a socket."""
-        self._channel = grpc.insecure_channel(f"unix:{address}")
+        self._channel = open_channel(address)
 
     def __enter__(self) -> Self:
         return self
