@@ -53,7 +53,10 @@ def test_make_run_and_pip_install_a_clone(tmp_path: Path) -> None:
     commands = [line.partition("#")[0].strip() for line in make.splitlines()]
     assert commands == ["make run", "make test"]
     for name in SOURCES:
-        (shutil.copytree if (CHECKOUT / name).is_dir() else shutil.copy)(CHECKOUT / name, tmp_path / name)
+        if (CHECKOUT / name).is_dir():
+            shutil.copytree(CHECKOUT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(CHECKOUT / name, tmp_path / name)
     with first_terminal(tmp_path, commands[0]) as (process, log):
         socket = f"/proc/{process.pid}/root/run/lamina/lamina.sock"
         wait_until(lambda: process.poll() is not None or os.path.exists(socket), 300, "the host's socket")

@@ -38,7 +38,7 @@ def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The programs of an environment with only lamina, the greeter and their dependencies."""
     directory = tmp_path_factory.mktemp("greeter")
     source, wheels, made = (directory / name for name in ("source", "wheels", "environment"))
-    shutil.copytree(PACKAGE, source)
+    shutil.copytree(PACKAGE, source, ignore=shutil.ignore_patterns("__pycache__"))  # which other tests write
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
     run(*pip, "wheel", "--no-deps", "--wheel-dir", wheels, ROOT, source)
     venv.create(made, symlinks=True)
