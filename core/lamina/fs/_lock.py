@@ -17,8 +17,8 @@ from lamina.fs._write_errors import FULL_OR_READ_ONLY
 _log = logging.getLogger(__name__)
 
 _SECONDS: Final = 5.0
-"""Seconds to wait for a lock whose holder has ended. A child that it was just starting when it was killed has the
-lock until the kernel executes the child's program."""
+"""Seconds to wait for a lock whose holder has ended. A child that it was starting when it was killed has the lock
+until the kernel executes the child's program."""
 _POLL_SECONDS: Final = 0.01
 
 
@@ -35,7 +35,9 @@ class Lock:
 
     @classmethod
     def acquire(cls, path: str, *, dir_fd: int | None = None) -> Lock:
-        """Take the lock, or fail: immediately, unless its holder has ended, so that it is about to be released.
+        """Take the lock, or fail: immediately if the process that the file names runs, else after five seconds.
+
+        A holder in another pid namespace counts as ended if its pid is not one of this namespace.
 
         Args:
             path: The lock file. A missing one is created with mode 0600. On a file system that is full or
@@ -51,16 +53,16 @@ class Lock:
         """
         with translated("open a lock file"):
             fd = _open(path, dir_fd)
-        try:
-            _lock(fd)
-            _write_pid(fd)
-        except BlockingIOError:
-            holder = _holder(fd)
-            os.close(fd)
-            raise LockHeld(f"{path} is locked by {holder}, or use another directory") from None
-        except OSError as error:
-            os.close(fd)
-            raise from_os_error(error, f"lock {path}") from error
+        with contextlib.ExitStack() as undo:
+            undo.callback(os.close, fd)
+            try:
+                _lock(fd)
+                _write_pid(fd)
+            except BlockingIOError:
+                raise LockHeld(f"{path} is locked by {_holder(fd)}, or use another directory") from None
+            except OSError as error:
+                raise from_os_error(error, f"lock {path}") from error
+            undo.pop_all()
         return cls(fd)
 
     def close(self) -> None:
@@ -86,6 +88,7 @@ def _open(path: str, dir_fd: int | None) -> int:
 
 
 def _lock(fd: int) -> None:
+    """Take the lock, or raise BlockingIOError."""
     deadline = time.monotonic() + _SECONDS
     while True:
         try:

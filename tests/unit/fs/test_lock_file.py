@@ -4,7 +4,6 @@ import contextlib
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 
 from lamina.errdefs import LockHeld, NotFound
 from lamina.fs import Lock, _lock
-from tests.support.waiting import wait_until
+from tests.support.trees import open_files
 
 HOLDER = """
 import sys
@@ -42,15 +41,6 @@ def inherited(path: Path) -> Iterator[subprocess.Popen[bytes]]:
         assert holder.stdout.readline() == b"held\n"
         holder.wait()
         yield holder
-
-
-def is_opened(path: Path) -> bool:
-    """Whether this process has opened a file."""
-    for fd in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):  # closed meanwhile
-            if os.readlink(f"/proc/self/fd/{fd}") == str(path):
-                return True
-    return False
 
 
 def test_the_file_is_private_and_holds_the_pid(tmp_path: Path) -> None:
@@ -115,20 +105,22 @@ def test_a_child_process_does_not_inherit_the_lock(tmp_path: Path) -> None:
         Lock.acquire(str(tmp_path / "lock")).close()
 
 
-def test_a_lock_whose_holder_was_killed_is_taken_once_its_child_lets_go(tmp_path: Path) -> None:
-    path = tmp_path / "lock"
-    with inherited(path) as holder:
+def test_a_lock_whose_holder_was_killed_is_taken_once_its_child_lets_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = _lock._runs
+    with inherited(tmp_path / "lock") as holder:
         kept = holder.stdin
         assert kept
 
-        def let_go() -> None:
-            wait_until(lambda: is_opened(path), 60, "somebody wants the lock")
+        def let_go_and_look(pid: int) -> bool:
             kept.close()
+            return runs(pid)
 
-        thread = threading.Thread(target=let_go)
-        thread.start()
-        with Lock.acquire(str(path)):
-            thread.join()
+        monkeypatch.setattr(_lock, "_SECONDS", 60.0)  # the child may end late on a busy machine
+        monkeypatch.setattr(_lock, "_runs", let_go_and_look)
+        Lock.acquire(str(tmp_path / "lock")).close()
+        assert kept.closed
 
 
 def test_a_lock_that_a_child_of_its_killed_holder_keeps_is_refused(
@@ -137,6 +129,18 @@ def test_a_lock_that_a_child_of_its_killed_holder_keeps_is_refused(
     monkeypatch.setattr(_lock, "_SECONDS", 0.1)
     with inherited(tmp_path / "lock"), pytest.raises(LockHeld, match="locked by another process"):
         Lock.acquire(str(tmp_path / "lock"))
+
+
+def test_an_interrupt_of_the_wait_leaves_no_file_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: int) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_lock, "_runs", interrupt)
+    with inherited(tmp_path / "lock"):
+        before = open_files()
+        with pytest.raises(KeyboardInterrupt):
+            Lock.acquire(str(tmp_path / "lock"))
+        assert open_files() == before
 
 
 def test_a_missing_directory_is_not_found(tmp_path: Path) -> None:
