@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
@@ -129,10 +130,10 @@ def _headers(method: str, seconds: float | None) -> Iterator[tuple[str, str]]:
 
 
 def _timeout(seconds: float) -> str:
-    """Encode a timeout in the finest unit that fits into eight digits."""
+    """Encode a timeout in the finest unit that fits into eight digits, rounded up: no server may be early."""
     for unit, name in ((1e6, "u"), (1e3, "m"), (1, "S")):
-        if seconds * unit < _LIMIT:
-            return f"{max(1, int(seconds * unit))}{name}"
+        if (count := math.ceil(seconds * unit)) < _LIMIT:
+            return f"{max(1, count)}{name}"
     return f"{_LIMIT - 1}S"
 
 

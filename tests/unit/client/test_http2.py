@@ -192,6 +192,14 @@ def test_a_server_that_notices_the_deadline_first_may_reset_the_call(
         server.close()
 
 
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0.5, "500000u"), (1.0000001, "1000001u"), (99.9999999, "100000m"), (1e5 + 0.1, "100001S"), (0.0, "1u")],
+)
+def test_a_server_is_told_no_earlier_deadline_than_that_of_the_client(seconds: float, told: str) -> None:
+    assert _sockets._timeout(seconds) == told
+
+
 def test_the_last_words_of_a_host_are_its_own(tmp_path: Path) -> None:
     told = encode([(":status", "200"), ("grpc-status", "14"), ("grpc-message", "the host is about to stop")])
 
