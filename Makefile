@@ -20,7 +20,7 @@ help:
 	@echo "make run    set everything up and start the host"
 	@echo "make demo   show the main job in a temporary directory"
 	@echo "make test   set everything up and pass the tests"
-	@echo "make soak   inject other and many more faults than make test does, for hours"
+	@echo "make soak   inject many more faults than make test does, others each time, for hours"
 	@echo "make lint   ruff, mypy, import-linter, generated modules"
 	@echo "make docs   build the site, with the API reference, into build/site"
 	@echo "make bench  measure lamina next to containerd, over the same calls"

@@ -11,8 +11,8 @@ from lamina.mount import lookup
 from lamina.plugin import Finding
 
 _READINGS: Final = 3
-"""The kernel shows its locks page by page, and omits one if another one before it is released between two pages.
-A lock that is held may thus be missing once."""
+"""The number of times to look for a lock. The kernel shows its locks page by page, and omits one if another one
+before it is released between two pages."""
 
 
 def lock_holder(path: str) -> int | None:

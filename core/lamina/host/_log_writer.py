@@ -50,9 +50,9 @@ class LogHandler(logging.Handler):
         self._writer.flush(FLUSH_SECONDS)
 
     def close(self) -> None:
-        """End the thread after it has written the queue, which `flush` waits for.
+        """End the thread once it has written the queue. `flush` waits for that.
 
-        Later lines are written if that does not block, else dropped.
+        Once the thread has ended, a line is written if that does not block, else dropped.
         """
         self._writer.close()
         super().close()
@@ -163,7 +163,7 @@ class Writer:
             self._changed.wait_for(lambda: not self._queue, max(0.0, latest - time.monotonic()))
 
     def close(self) -> None:
-        """End the thread after it has written the queue. Later lines are written immediately or dropped."""
+        """End the thread once it has written the queue. Without it, lines are written immediately or dropped."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -26,8 +26,8 @@ class Gate:
         self._inside: list[None] = []
         """One item for each open transaction. Appending and popping are atomic, and faster than a lock."""
         self._alone = 0
-        """The number of threads that want all transactions closed, each until its block has ended; with that of
-        `close`, for ever. Changed under the condition."""
+        """The number of threads that want all transactions closed: those in `alone`, until their blocks end, and
+        that of `close`, for ever. Changed under the condition."""
 
     @property
     def is_wanted(self) -> bool:
@@ -130,6 +130,6 @@ class Gate:
             last()
 
     def _wait_until_empty(self) -> None:
-        """Wait until no transaction is open. `_alone` must be set, so that none is admitted."""
+        """Wait until no transaction is open. The thread is counted in `_alone`, so that none is admitted."""
         while self._inside:
             self._condition.wait()

@@ -22,8 +22,8 @@ STALL_TIMEOUT: Final = 300.0
 CANCEL_GRACE: Final = 2.0
 """Seconds that cancelled calls have to end."""
 RETIRE_GRACE: Final = 1.0
-"""Seconds that clients, even on a busy machine, have to close their connections before calls are refused, when a
-host stops."""
+"""Seconds that clients have to close their connections before calls are refused, when a host stops: enough for
+those of a busy machine."""
 
 
 class Limits(NamedTuple):
