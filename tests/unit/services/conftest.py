@@ -18,6 +18,7 @@ from lamina.mount import Mount
 from lamina.plugins.servers.grpc import _limits
 from lamina.plugins.servers.grpc._limits import Limits
 from lamina.plugins.servers.grpc._listener import Listener
+from lamina.plugins.servers.grpc.engines.native import _relieved_worker
 from lamina.plugins.snapshots.overlay import OverlayBackend
 from lamina.snapshots import Info, Snapshotter, Usage
 from lamina.snapshots.local import LocalSnapshotter
@@ -90,6 +91,12 @@ def call() -> Callable[..., Any]:
         return RESPONSES[name].FromString(response) if isinstance(response, bytes) else response
 
     return call
+
+
+@pytest.fixture
+def unrelieved(monkeypatch):
+    """Keep threads from being relieved: one that has no processor for a moment is taken for stuck."""
+    monkeypatch.setattr(_relieved_worker, "BLOCKED", SECONDS)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from lamina.plugins.servers.grpc.engines.native import NativeEngine, _adaptive_receiver, _relieved_worker
+from lamina.plugins.servers.grpc.engines.native import NativeEngine, _adaptive_receiver
 from lamina.plugins.servers.grpc.engines.native._adaptive_receiver import MIN_ALONE
 from lamina.steps import Shared, ask
 from tests.support.listener.engines import RESPONSE, SECONDS, Served, method
@@ -83,10 +83,9 @@ def test_calls_that_come_during_a_lone_write_are_answered(served, disk):
     assert disk.threads[-1] == STORING
 
 
+@pytest.mark.usefixtures("unrelieved")
 def test_a_call_that_came_during_a_lone_write_is_answered_before_the_next_write(served, disk, monkeypatch):
     monkeypatch.setattr(_adaptive_receiver, "BRIEF", SECONDS)
-    monkeypatch.setattr(_relieved_worker, "BLOCKED", SECONDS)  # nothing relieves the thread
-
     write_alone(served, disk)
     before = len(disk.threads)
     disk.may.clear()

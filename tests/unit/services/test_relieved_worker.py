@@ -70,12 +70,6 @@ def served(limit) -> Iterator[Served]:
     served.batches.put(None)
 
 
-@pytest.fixture
-def alone(monkeypatch) -> None:
-    """Keep the thread from being relieved: one that has no processor for a moment is taken for stuck."""
-    monkeypatch.setattr(_relieved_worker, "BLOCKED", DEADLINE)
-
-
 def answered(served: Served) -> bool:
     """Whether one more call is answered."""
     done = threading.Event()
@@ -83,7 +77,7 @@ def answered(served: Served) -> bool:
     return done.wait(DEADLINE)
 
 
-@pytest.mark.usefixtures("alone")
+@pytest.mark.usefixtures("unrelieved")
 def test_the_thread_that_receives_calls_answers_them_in_their_order(served):
     answers: list[tuple[int, threading.Thread]] = []
     served.bring(*(lambda n=n: answers.append((n, threading.current_thread())) for n in range(3)))
@@ -229,7 +223,7 @@ class Meanwhile:
         pass
 
 
-@pytest.mark.usefixtures("alone")
+@pytest.mark.usefixtures("unrelieved")
 def test_a_thread_is_not_relieved_while_it_receives_during_a_call(served, monkeypatch):
     def look_late() -> None:
         monkeypatch.setattr(_relieved_worker, "BLOCKED", 0.0)  # too long for a call, had it not ended

@@ -11,8 +11,8 @@ import pytest
 from lamina.api import VersionedResponse
 from lamina.api.messages.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from lamina.context import current
-from lamina.plugins.servers.grpc.engines.native import _relieved_worker, _response_cache
-from tests.support.listener.engines import SECONDS, Served, method
+from lamina.plugins.servers.grpc.engines.native import _response_cache
+from tests.support.listener.engines import Served, method
 
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
 LARGE = 5_000
@@ -61,12 +61,8 @@ def status(served: Served, data: bytes = b"\x0a\x01x", name: str = "State") -> i
     return HealthCheckResponse.FromString(served.unary(name, data)).status
 
 
-def test_equal_requests_get_the_response_again(
-    served: Served, state: State, asked_once: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        _relieved_worker, "BLOCKED", SECONDS
-    )  # no other thread sends a response that is not kept yet
+@pytest.mark.usefixtures("unrelieved")  # no other thread sends a response that is not kept yet
+def test_equal_requests_get_the_response_again(served: Served, state: State, asked_once: int) -> None:
     assert [status(served) for _ in range(3)] == [SERVING] * 3
     assert state.asked == asked_once
 

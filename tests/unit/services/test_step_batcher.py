@@ -11,7 +11,6 @@ import pytest
 
 from lamina.context import CallContext, current
 from lamina.errdefs import ResourceExhausted
-from lamina.plugins.servers.grpc.engines.native import _relieved_worker
 from lamina.plugins.servers.grpc.engines.native._step_batcher import StepBatcher
 from lamina.steps import BLOCKING, Request, Shared, Steps, ask
 from tests.support.waiting import wait_until
@@ -82,12 +81,6 @@ def together(limit) -> Iterator[StepBatcher]:
     together.stop()
 
 
-@pytest.fixture
-def alone(monkeypatch) -> None:
-    """Keep the thread from being relieved: one that has no processor for a moment is taken for stuck."""
-    monkeypatch.setattr(_relieved_worker, "BLOCKED", DEADLINE)
-
-
 def in_a_thread(do: Callable[[], None]) -> None:
     threading.Thread(target=do).start()
 
@@ -96,7 +89,7 @@ def offer(together: StepBatcher, call: Call, steps: Steps[None]) -> bool:
     return together.offer(steps, CallContext(trace_id=call.name), in_a_thread)
 
 
-@pytest.mark.usefixtures("alone")
+@pytest.mark.usefixtures("unrelieved")
 def test_requests_during_a_batch_share_the_next_one(together, disk):
     first = Call("first", disk)
     offer(together, first, first.steps())
@@ -111,7 +104,7 @@ def test_requests_during_a_batch_share_the_next_one(together, disk):
     assert disk.batches == [["first"], [call.name for call in others]]
 
 
-@pytest.mark.usefixtures("alone")
+@pytest.mark.usefixtures("unrelieved")
 def test_one_thread_runs_all_short_steps(together, disk):
     disk.may.set()
     calls = [Call(f"{number}", disk) for number in range(50)]
@@ -215,7 +208,7 @@ def test_failing_steps_affect_no_other_call(together, disk, caplog):
     assert [record.getMessage() for record in caplog.records] == ["call failed"]
 
 
-@pytest.mark.usefixtures("alone")
+@pytest.mark.usefixtures("unrelieved")
 def test_a_call_that_cannot_be_moved_fails_and_affects_no_other(disk):
     def refuse(_rest: Callable[[], None]) -> None:
         raise ResourceExhausted("too many wait already")
