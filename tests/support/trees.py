@@ -38,16 +38,16 @@ def make_deep_tree(root: Path, levels: int, name: str = "d") -> None:
     os.close(fd)
 
 
-def open_files(*, about: bool = False) -> int:
-    """How many file descriptors this process has open, but for sockets and what waits for them.
+def open_files(*, collect: bool = True) -> int:
+    """Count the file descriptors that this process has open, but for sockets and what waits for them.
 
-    gRPC closes those some time after a channel or a server was closed, in threads of its own. What earlier tests
-    left to the garbage collector is closed first, which takes long: it would close it at any time.
+    gRPC closes those in threads of its own, some time after a channel or a server was closed.
 
     Args:
-        about: Leave the garbage alone, for a number that is asked for often.
+        collect: First close what earlier tests have left to the garbage collector, which takes long. It would be
+            closed at any time.
     """
-    if not about:
+    if collect:
         gc.collect()
     return sum(map(_is_counted, os.listdir("/proc/self/fd")))
 

@@ -29,7 +29,7 @@ def content(fd: int) -> bytes:
 
 
 def data_bytes(fd: int) -> int:
-    """How many bytes of a file are in no hole. Its blocks tell less: ext4 adds one when it writes many parts."""
+    """Count the bytes of a file outside of holes. Its blocks tell less: ext4 adds one for a list of many parts."""
     count = end = 0
     with contextlib.suppress(OSError):  # the rest is a hole
         while True:

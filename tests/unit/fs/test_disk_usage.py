@@ -112,7 +112,7 @@ def test_depth_has_no_limit(deep_tree: Path) -> None:
     def count_open_files(step: int) -> None:
         nonlocal most
         if step % 100 == 0:
-            most = max(most, open_files(about=True))
+            most = max(most, open_files(collect=False))
 
     with use(Steps(count_open_files)):
         _, inodes = disk_usage(str(deep_tree))

@@ -73,7 +73,7 @@ def test_depth_has_no_limit(tmp_path: Path) -> None:
     def count_open_files(step: int) -> None:
         nonlocal most
         if step % 100 == 0:
-            most = max(most, open_files(about=True))
+            most = max(most, open_files(collect=False))
 
     with use(Steps(count_open_files)):
         remove_tree(str(tmp_path / "deep"))
