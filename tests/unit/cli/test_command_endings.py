@@ -14,8 +14,6 @@ from tests.support.commands import environment
 from tests.support.waiting import wait_until
 
 PROGRAM = Path(sys.executable).with_name("lamina")
-INTERRUPTIBLE = ("env", "--default-signal=INT")
-"""Before a command: a shell that starts the tests in the background has them ignore SIGINT."""
 
 
 def run(*words):
@@ -60,7 +58,7 @@ def silence(tmp_path):
 
 
 def test_an_interrupt_ends_silently(silence):
-    command = [*INTERRUPTIBLE, PROGRAM, "snapshots", "ls", "--address", silence.getsockname()]
+    command = [PROGRAM, "snapshots", "ls", "--address", silence.getsockname()]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         connection, _ = silence.accept()
         with connection:
@@ -88,11 +86,7 @@ def signalled(name, module, *words):
     """Run a command that gets a signal when it imports a module."""
     program = DURING_AN_IMPORT.format(name=name, module=module, words=words)
     return subprocess.run(
-        [*INTERRUPTIBLE, sys.executable, "-c", program],
-        env=environment(),
-        capture_output=True,
-        timeout=60,
-        check=False,
+        [sys.executable, "-c", program], env=environment(), capture_output=True, timeout=60, check=False
     )
 
 
