@@ -14,7 +14,7 @@ from lamina.content.local import LocalContentStore
 from lamina.errdefs import Error
 from lamina.registry import Access, Credentials, Limits, Registry, Repository
 from tests.support.blobs import MemoryLabels, blob_in_file, digest_of
-from tests.support.local_servers import running_server
+from tests.support.local_servers import LocalTCPServer, running_server
 from tests.support.registries.seeding import MANIFEST, described, image_document, noise
 from tests.support.rounds import rounds
 
@@ -59,7 +59,7 @@ class RandomRegistry:
                         if registry._random.random() < 0.4:
                             return
 
-        with running_server(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)) as address:
+        with running_server(LocalTCPServer(("127.0.0.1", 0), Handler)) as address:
             yield address
 
     def answer(self, method: str, path: str) -> bytes:
