@@ -165,7 +165,7 @@ def test_a_signal_while_a_reload_hangs_stops_the_host(workshop: Workshop, where:
 
 
 def stopped(serving: Host) -> int:
-    """Stop a host, and return its exit code. It waits while ten notifications have not been read (unix(7))."""
+    """Stop a host, read its notifications, for which it would wait (unix(7)), and return its exit code."""
     return serving.send(signal.SIGTERM).wait_for("STOPPING=1").wait()
 
 

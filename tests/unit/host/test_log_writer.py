@@ -76,7 +76,7 @@ def handler(pipe) -> Iterator[LogHandler]:
     with os.fdopen(os.dup(pipe.writing), "w") as stream:
         handler = LogHandler(stream)
         yield handler
-        with pipe.drained():  # else its thread may wait for room, and write to what has the number next
+        with pipe.drained():  # else its thread may write to another file that gets the descriptor
             handler._writer.flush(SECONDS)
         handler.close()
 
