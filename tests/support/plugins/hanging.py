@@ -31,11 +31,11 @@ class Hanging:
 
         monkeypatch.setattr(_DeadlineCall, "wait", wait)
 
-    def __call__(self) -> None:
-        """Hang, in a call of a plugin."""
+    def __call__(self) -> bool:
+        """Hang, in a call of a plugin; return whether it was released."""
         name = threading.current_thread().name
         self._names.add(name)
         try:
-            self.release.wait(SECONDS)
+            return self.release.wait(SECONDS)
         finally:
             self._names.discard(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from lamina.host import _retries
 from tests.support.plugins.benches import Bench
 from tests.support.plugins.failing_plugins import DISK, Failing
-from tests.support.plugins.hanging import Hanging
 
 
 @pytest.fixture
@@ -24,14 +22,6 @@ def failing(bench: Bench) -> Failing:
     failing = Failing(bench)
     bench.plugin(DISK, failing)
     return failing
-
-
-@pytest.fixture
-def hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hanging]:
-    """`hang()` hangs in a call of a plugin, until the end of the test. No other call misses its deadline."""
-    hang = Hanging(monkeypatch)
-    yield hang
-    hang.release.set()
 
 
 @pytest.fixture

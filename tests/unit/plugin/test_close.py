@@ -12,6 +12,7 @@ import pytest
 
 from lamina.errdefs import DeadlineExceeded
 from lamina.plugin import Plugin, Status, close_all
+from tests.support.plugins.hanging import Hanging
 
 
 @attrs.define
@@ -77,19 +78,16 @@ def test_an_error_whose_text_cannot_be_read_is_logged_and_the_rest_is_closed(
     assert vars(caplog.records[0])["error"] == "<Mute whose text cannot be read>"
 
 
-def test_a_hanging_close_is_left_behind_and_the_rest_is_closed(overdue: threading.Event) -> None:
+def test_a_hanging_close_is_left_behind_and_the_rest_is_closed(hang: Hanging) -> None:
     closed: list[str] = []
-    release, ended = threading.Event(), threading.Event()
+    ended = threading.Event()
 
-    def hang() -> None:
-        overdue.set()
-        release.wait()
+    def close() -> None:
+        hang()
         ended.set()
 
-    try:
-        problems = close_all([plugin("first", lambda: closed.append("first")), plugin("hangs", hang)], 0.01)
-    finally:
-        release.set()
+    problems = close_all([plugin("first", lambda: closed.append("first")), plugin("hangs", close)], 0.01)
+    hang.release.set()
     assert isinstance(problems["t.hangs"], DeadlineExceeded)
     assert str(problems["t.hangs"]) == "close did not end within 0.01 s and was left behind"
     assert closed == ["first"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from lamina.context import CallContext, current, use
 from lamina.errdefs import LeftBehind, PluginFailed
 from lamina.plugin import Worker, call_within
+from tests.support.plugins.hanging import Hanging
 from tests.support.waiting import interrupt_main_thread, wait_until
 
 
@@ -20,17 +21,6 @@ def release() -> Iterator[threading.Event]:
     event = threading.Event()
     yield event
     event.set()
-
-
-@pytest.fixture
-def hang(release: threading.Event, overdue: threading.Event) -> Callable[[], bool]:
-    """A function that runs when its deadline passes, and hangs until it is released."""
-
-    def hang() -> bool:
-        overdue.set()
-        return release.wait(60)
-
-    return hang
 
 
 def test_it_returns_what_the_function_returns() -> None:
@@ -61,26 +51,24 @@ def test_a_function_is_left_behind_after_its_deadline(release: threading.Event) 
         call_within(0.01, "close", "t.one", release.wait)
 
 
-def test_a_function_that_misses_its_deadline_continues_in_a_daemon_thread(
-    release: threading.Event, hang: Callable[[], bool]
-) -> None:
+def test_a_function_that_misses_its_deadline_continues_in_a_daemon_thread(hang: Hanging) -> None:
     with pytest.raises(LeftBehind, match=r"^close did not end within 0\.01 s and was left behind$") as caught:
         call_within(0.01, "close", "t.one", hang)
     thread = caught.value.thread
     assert thread is not None
     assert thread.daemon
     assert caught.value.is_running
-    release.set()
+    hang.release.set()
     thread.join(60)
     assert not caught.value.is_running
 
 
-def test_a_late_result_is_passed_to_the_callback(release: threading.Event, hang: Callable[[], bool]) -> None:
+def test_a_late_result_is_passed_to_the_callback(hang: Hanging) -> None:
     late: list[bool] = []
     with pytest.raises(LeftBehind) as caught:
         call_within(0.01, "init", "t.one", hang, late.append)
     assert late == []
-    release.set()
+    hang.release.set()
     assert caught.value.thread is not None
     caught.value.thread.join(60)
     assert late == [True]
@@ -144,13 +132,13 @@ def test_each_call_of_a_worker_sees_the_context_of_its_caller() -> None:
         assert worker.call_within(60, "init", "t.two", current).namespace == current().namespace
 
 
-def test_a_call_left_behind_does_not_hold_the_next_one(release: threading.Event, hang: Callable[[], bool]) -> None:
+def test_a_call_left_behind_does_not_hold_the_next_one(hang: Hanging) -> None:
     with Worker() as worker:
         with pytest.raises(LeftBehind) as caught:
             worker.call_within(0.01, "init", "t.one", hang)
         assert worker.call_within(60, "init", "t.two", lambda: 5) == 5
     assert caught.value.is_running
-    release.set()
+    hang.release.set()
     assert caught.value.thread is not None
     caught.value.thread.join(60)
     assert caught.value.thread.name == "init t.one"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import attrs
 
 from lamina.plugin import DiagnoseContext, Finding, Registration, Verdict, diagnose
+from tests.support.plugins.hanging import Hanging
 
 
 @attrs.frozen
@@ -75,16 +75,13 @@ def test_a_result_that_is_not_a_finding_is_a_failure() -> None:
     assert "diagnose gave 'slack': not a Finding" in finding.found
 
 
-def test_a_hanging_diagnosis_is_left_behind_at_its_deadline(overdue: threading.Event) -> None:
-    go_on = threading.Event()
-
+def test_a_hanging_diagnosis_is_left_behind_at_its_deadline(hang: Hanging) -> None:
     def look(_: object) -> Iterator[Finding]:
         yield Finding.ok("spring", "wound")
-        overdue.set()
-        go_on.wait(60)
+        hang()
 
     first, last = ask(look, seconds=0.1)
-    go_on.set()
+    hang.release.set()
     assert first.found == "wound"
     assert last.status is Verdict.PROBLEM
     assert last.found.startswith("diagnose did not end within 0.1 s and was left behind, at ")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,20 +10,13 @@ import pytest
 from lamina.context import CallContext, current, use
 from lamina.errdefs import FailedPrecondition, LeftBehind
 from lamina.plugin import InitContext, Meta, Plugin, Status
+from tests.support.plugins.hanging import Hanging
 from tests.support.plugins.initialising import Host, Init, works
 
 
 @pytest.fixture
 def host() -> Host:
     return Host()
-
-
-@pytest.fixture
-def release() -> Iterator[threading.Event]:
-    """The event that a hanging init waits for, set at the end of the test."""
-    event = threading.Event()
-    yield event
-    event.set()
 
 
 def thread_of(plugin: Plugin) -> threading.Thread:
@@ -39,26 +31,23 @@ def test_an_init_within_its_deadline_sees_the_call_context(host: Host) -> None:
         assert host.run("t.one", lambda _: current(), seconds=60).instance is context
 
 
-def test_an_init_past_its_deadline_is_a_failure_at_the_line_where_it_hangs(
-    host: Host, release: threading.Event, overdue: threading.Event
-) -> None:
-    def hang(ic: InitContext[Any]) -> object:
+def test_an_init_past_its_deadline_is_a_failure_at_the_line_where_it_hangs(host: Host, hang: Hanging) -> None:
+    def late(ic: InitContext[Any]) -> object:
         ic.meta.capabilities.append("early")
-        overdue.set()
-        return release.wait(60)
+        return hang()
 
-    plugin = host.run("t.one", hang, seconds=0.01)
+    plugin = host.run("t.one", late, seconds=0.01)
     assert (plugin.status, plugin.instance, plugin.meta) == (Status.FAILED, None, Meta())
     assert plugin.problem == "init did not end within 0.01 s and was left behind"
     assert plugin.location is not None
-    assert plugin.location.function.endswith("hang")
+    assert plugin.location.function.endswith("Hanging.__call__")
     assert host.run("u.one", works, "t").status is Status.BLOCKED
-    release.set()
+    hang.release.set()
     thread_of(plugin).join(60)
 
 
 def test_the_instance_of_a_late_init_is_closed(
-    host: Host, release: threading.Event, overdue: threading.Event, caplog: pytest.LogCaptureFixture
+    host: Host, hang: Hanging, caplog: pytest.LogCaptureFixture
 ) -> None:
     closed = threading.Event()
 
@@ -66,33 +55,31 @@ def test_the_instance_of_a_late_init_is_closed(
         def close(self) -> None:
             closed.set()
 
-    def hang(_: InitContext[Any]) -> object:
-        overdue.set()
-        release.wait(60)
+    def late(_: InitContext[Any]) -> object:
+        hang()
         return Late()
 
-    plugin = host.run("t.one", hang, seconds=0.01)
+    plugin = host.run("t.one", late, seconds=0.01)
     assert not closed.is_set()
-    release.set()
+    hang.release.set()
     thread_of(plugin).join(60)
     assert closed.is_set()
     assert [record.message for record in caplog.records] == ["closed plugin whose init missed its deadline"]
 
 
 def test_a_failure_to_close_the_instance_of_a_late_init_is_logged(
-    host: Host, release: threading.Event, overdue: threading.Event, caplog: pytest.LogCaptureFixture
+    host: Host, hang: Hanging, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Late:
         def close(self) -> None:
             raise OSError("no")
 
-    def hang(_: InitContext[Any]) -> object:
-        overdue.set()
-        release.wait(60)
+    def late(_: InitContext[Any]) -> object:
+        hang()
         return Late()
 
-    plugin = host.run("t.one", hang, seconds=0.01)
-    release.set()
+    plugin = host.run("t.one", late, seconds=0.01)
+    hang.release.set()
     thread_of(plugin).join(60)
     assert [(record.message, vars(record)["error"]) for record in caplog.records] == [
         ("failed to close plugin", "no")
@@ -109,14 +96,11 @@ def test_a_failure_to_close_the_instance_of_a_late_init_is_logged(
         lambda ic: ic.register_readiness(),
     ],
 )
-def test_a_late_init_is_cut_off(
-    host: Host, release: threading.Event, overdue: threading.Event, reach: Init
-) -> None:
+def test_a_late_init_is_cut_off(host: Host, hang: Hanging, reach: Init) -> None:
     raised: list[BaseException] = []
 
-    def hang(ic: InitContext[Any]) -> object:
-        overdue.set()
-        release.wait(60)
+    def late(ic: InitContext[Any]) -> object:
+        hang()
         try:
             return reach(ic)
         except BaseException as error:
@@ -124,8 +108,8 @@ def test_a_late_init_is_cut_off(
             raise
 
     host.run("a.one", works)
-    plugin = host.run("t.one", hang, seconds=0.01)
-    release.set()
+    plugin = host.run("t.one", late, seconds=0.01)
+    hang.release.set()
     thread_of(plugin).join(60)
     assert [str(error) for error in raised] == ["t.one was left behind: its init did not end in time"]
     assert isinstance(raised[0], FailedPrecondition)

@@ -16,7 +16,6 @@ from lamina.errdefs import SkipPlugin
 from lamina.metrics import Histogram, Metric, MetricKind
 from lamina.plugin import Plugin, Status
 from lamina.plugins.servers.metrics._collector import PluginCollector, registry_of
-from tests.support.plugins.hanging import Hanging
 
 SECONDS = 60
 ERRORS = "lamina_plugin_metrics_errors_total"
@@ -171,8 +170,8 @@ def test_a_repeated_failure_is_logged_once_and_counted_each_time(caplog):
     assert len(caplog.records) == 1
 
 
-def test_a_hanging_source_is_read_again_only_after_it_returns(monkeypatch):
-    hang, asked = Hanging(monkeypatch), threading.Semaphore(0)
+def test_a_hanging_source_is_read_again_only_after_it_returns(hang):
+    asked = threading.Semaphore(0)
 
     class Source:
         def metrics(self):
