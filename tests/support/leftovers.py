@@ -89,7 +89,7 @@ def children() -> frozenset[int]:
 
 
 def children_of(parent: int) -> frozenset[int]:
-    """The processes whose parent is that one."""
+    """The children of a process, whichever of its threads started them."""
     return _children(parent, _parents())
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import leftovers
 from tests.support.waiting import wait_until
 
 SANDBOXES = Path(__file__).parents[3] / "examples/sandboxes.py"
@@ -92,14 +93,13 @@ def test_the_base_may_be_any_tree(tmp_path: Path) -> None:
 @contextlib.contextmanager
 def one_unfinished(process: subprocess.Popen[str]) -> Iterator[None]:
     """Keep the output of one of the sandboxes open during the block, and so the process from its end."""
-    children = [path.read_text() for path in Path(f"/proc/{process.pid}/task").glob("*/children")]
-    sandbox, *_ = [one for one in " ".join(children).split() if comm(one) == "unshare"]
+    sandbox = min(pid for pid in leftovers.children_of(process.pid) if name_of(pid) == "unshare")
     with open(f"/proc/{sandbox}/fd/1", "wb"):
         yield
 
 
-def comm(pid: str) -> str:
-    """The name of a process (proc_pid_comm(5))."""
+def name_of(pid: int) -> str:
+    """Return the name of a process (proc_pid_comm(5))."""
     return Path(f"/proc/{pid}/comm").read_text().strip()
 
 
