@@ -79,7 +79,7 @@ def _prepares(bench: Bench, calls: Snapshots) -> Script:
 def _beside(played: Played) -> list[float]:
     """The seconds of each prepare that was under way at the same time as usage or commit.
 
-    Where their caller did not run meanwhile, as on a busy machine, those of its last one.
+    If none was, because its caller did not run meanwhile, as on a busy machine: those of the last prepare.
     """
     (begun,), (ended,) = played.begun["Usage"], played.ended["Commit"]
     each = list(zip(played.begun["Prepare"], played.ended["Prepare"], strict=True))

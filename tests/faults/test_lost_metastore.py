@@ -28,9 +28,9 @@ KILLS = rounds(2, 50)
 CLIENTS = 8
 SECONDS = 60.0
 FLUSHES = 4
-"""How often the host writes recovery records before it is killed: every half second, if the disk is not slow."""
+"""Writings of recovery records before the host is killed: one each half second, if the disk is not slow."""
 MOMENT = 0.6
-"""Seconds within which it is killed then."""
+"""Seconds after them in which it is killed, at a random time."""
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ class Flushes:
         self._begun = time.monotonic()
         self._written = self._time()
         self._ended: list[float] = []
-        """For each end that was seen, when it had not come yet."""
+        """For each end that was seen, the time of the last look before it."""
 
     def look(self) -> int:
         """Look whether the host has written since the last time; return how often it has."""
@@ -78,7 +78,7 @@ class Flushes:
 
     @property
     def settled(self) -> float:
-        """The time before which all that was acknowledged has been written: the last flush began after it."""
+        """The time before which everything acknowledged is written: the last flush seen began after it."""
         return self._ended[-2]
 
 

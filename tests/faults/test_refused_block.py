@@ -98,7 +98,7 @@ def test_a_copy_whose_sync_failed_is_discarded_and_repeated(tmp_path: Path) -> N
 def test_a_failed_sync_is_remembered_while_the_metastore_cannot_be_written(tmp_path: Path, reboot: bool) -> None:
     (tmp_path / "second").mkdir()
     make_file_system("ext4", tmp_path / "second/image")
-    # A journal is written every five seconds, and when anybody calls sync(2). Refused, it is never written again.
+    # A journal is written every five seconds, and at each sync(2). Refused once, it is never written again.
     run("tune2fs", "-O", "^has_journal", tmp_path / "second/image")
     with (
         disk(tmp_path / "second/image") as second,

@@ -13,7 +13,7 @@ from tests.support.directories import CHECKOUT
 from tests.support.interop.releases import release
 
 SECONDS = 1500
-"""How long a benchmark may take beside other tests: it makes thousands of calls."""
+"""Seconds that a benchmark may take beside other tests: it makes thousands of calls."""
 
 
 @pytest.mark.requires("root", "overlay", "btrfs", "loop", "mkfs.ext4", "containerd", "cc", "strace")

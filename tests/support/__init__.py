@@ -1,4 +1,4 @@
-"""What tests share. A test imports it by its whole name: `from tests.support.processes.hosts import Host`.
+"""Code that tests share. A test imports it by its whole name: `from tests.support.processes.hosts import Host`.
 
 - `commands` runs a program to its end, `waiting` waits for what has no event, `directories` knows short
   temporary directories and the checkout, `trees` makes files, `local_servers` runs servers of a test's own,
@@ -8,7 +8,7 @@
   reads metrics; `installations` installs packages; `systemd_units` and `seccomp` run a command as a unit says.
 - `plugins`: hosts and plugins in the test's process. `benches` makes hosts of given plugins, `initialising` runs
   one init, `distributions` installs what is to be discovered, `configuration_files` writes files;
-  `failing_plugins`, `hung_snapshotters`, `lamps` and `faulty_packages` are plugins.
+  `failing_plugins`, `hung_snapshotters`, `lamps` and `faulty_packages` are plugins; `hanging` lets calls hang.
 - `listener`: gRPC. `engines` calls methods over a socket, `service_plugins` initialises the listener and the
   services without a host, `version_service` is the smallest service, `raw_http2` sends frames by hand.
 - `snapshotters`: `overlay`, `native` and `btrfs` open them, `local` opens one with any backend; `backends` are

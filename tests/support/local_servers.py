@@ -46,7 +46,7 @@ class _EndingWithItsConnections(socketserver.ThreadingMixIn):
         with self._guard:
             for request in self._open:
                 with contextlib.suppress(OSError):  # its client has ended it
-                    # Not the method of an SSLSocket, which would take TLS away from under the thread that reads.
+                    # That of an SSLSocket would end TLS while a thread still reads.
                     socket.socket.shutdown(request, socket.SHUT_RDWR)
         super().server_close()
 

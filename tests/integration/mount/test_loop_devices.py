@@ -34,7 +34,7 @@ def attached(backing: Path) -> list[str]:
 
 
 def wait_until_freed(backing: Path) -> None:
-    """Wait until a file backs no loop device. Whoever looked for a free one may have it open yet."""
+    """Wait until a file backs no loop device: a process that looks for a free one may still have it open."""
     wait_until(lambda: not attached(backing), 120, f"no loop device is backed by {backing}")
 
 

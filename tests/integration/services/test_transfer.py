@@ -49,7 +49,7 @@ class Endless(Snapshotter):
 def lamina_register():
     yield Registration(type=PluginType.SNAPSHOTTER, id="endless", init=lambda ic: Endless())
 """
-"""A snapshotter on which an unpacking ends only with its call: however slow the client is, it leaves before."""
+"""A snapshotter on which an unpacking ends only with its call, so that even a slow client leaves in time."""
 
 IMPORTS = """
 import sys
@@ -78,10 +78,8 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def host(tmp_path: Path) -> Iterator[Host]:
     """A host with metrics and the endless snapshotter."""
     (tmp_path / "endless.py").write_text(ENDLESS)
-    arguments = ("-p", "endless")
-    with Host(
-        tmp_path / "h", scraping.CONFIG, arguments, environment={"PYTHONPATH": str(tmp_path)}
-    ).running() as host:
+    environment = {"PYTHONPATH": str(tmp_path)}
+    with Host(tmp_path / "h", scraping.CONFIG, ("-p", "endless"), environment=environment).running() as host:
         yield host
 
 
@@ -102,7 +100,7 @@ def leave_during(what: str) -> object:
 
 
 def wait_for_end(host: Host, method: str) -> None:
-    """Wait until the host has ended its only call of a method, of which the client has heard nothing more."""
+    """Wait until the host has ended its only call of a method, which its client has left."""
     url = scraping.url_in(host.stderr)
     ended = functools.partial(scraping.numbers, url, "grpc_server_handled_total", "grpc_method")
     wait_until(lambda: (method,) in ended(), SECONDS, f"the end of {method}")

@@ -27,7 +27,7 @@ DECOMPRESSOR = """\
 exec 3< {0}/rest
 gzip -dc | {{ head -c 1000000; mkdir {0}/halfway; cat <&3; cat; }}
 """
-"""What containerd runs for each layer. The first one is held when so many bytes are unpacked."""
+"""The program that containerd runs for each layer. It waits once, in the middle of the first one."""
 
 
 @pytest.fixture

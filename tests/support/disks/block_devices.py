@@ -160,7 +160,7 @@ def _is_free(device: str) -> bool:
 
 
 def backs(device: str, file: Path) -> bool:
-    """Whether a loop device is on a file. Another process may attach it to one of its own once it is free."""
+    """Return whether a loop device is on this file. Once it is free, another process may attach it to its own."""
     try:
         return str(file) in Path("/sys/block", Path(device).name, "loop/backing_file").read_text()
     except OSError:  # the device has no backing file any more

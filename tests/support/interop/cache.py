@@ -31,7 +31,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def debian(suite: str, variant: str, *packages: str) -> Path:
-    """Make an archive of a Debian with mmdebstrap, unless the cache has one of this week, or Debian is away.
+    """Make an archive of a Debian with mmdebstrap, unless the cache has one: of this week, if Debian answers.
 
     Args:
         suite: Debian's name of the suite.
@@ -60,13 +60,18 @@ def debian(suite: str, variant: str, *packages: str) -> Path:
 
 
 def is_older(file: Path, seconds: float) -> bool:
-    """Whether a file of the cache is older than that, or not there."""
+    """Return whether a file of the cache is missing, or older than so many seconds."""
     return not file.exists() or time.time() - file.stat().st_mtime > seconds
 
 
 @contextmanager
 def kept_on_failure(file: Path) -> Iterator[None]:
-    """Replace a file of the cache in the block. The old one, if any, counts as new where a program fails there."""
+    """Keep a file of the cache, which then counts as new, if a program fails in the block that is to replace it.
+
+    Raises:
+        CommandFailed: The program failed, and there is no such file.
+        TimeoutExpired: It took too long, and there is none.
+    """
     try:
         yield
     except (CommandFailed, subprocess.TimeoutExpired):

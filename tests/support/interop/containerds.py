@@ -202,21 +202,22 @@ class Containerd(Daemon):
 
 
 def once_connected(call: Callable[[], _T]) -> _T:
-    """Call until containerd has connected to a lamina that was started, and return what the call returned.
+    """Call until containerd has connected to a lamina that was started; return the result of the call.
 
-    containerd waits for up to three seconds between two attempts. Meanwhile calls fail with what the last one
-    said, and those of version 2 without the code.
+    containerd waits for up to three seconds between two attempts. Meanwhile calls fail with the message of the
+    last attempt, and those of version 2 without its code.
 
     Raises:
         CommandFailed: The call failed for another reason, or there was no connection in two minutes.
     """
     deadline = time.monotonic() + _SECONDS_TO_CONNECT
     while True:
+        is_late = time.monotonic() >= deadline  # before the call, which may have taken long
         try:
             return call()
         except CommandFailed as error:
             said = str(error).lower()
-            if time.monotonic() > deadline or not ("unavailable" in said or "connection" in said):
+            if is_late or not ("unavailable" in said or "connection" in said):
                 raise
 
 

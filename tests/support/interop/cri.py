@@ -23,7 +23,7 @@ from tests.support.listener.engines import open_channel
 
 _PROTO = Path(__file__).with_suffix(".proto")
 _SECONDS = 240
-"""How long a call may take: what a kubelet gives a sandbox, twice its `runtimeRequestTimeout`."""
+"""Seconds that a call may take: as many as a kubelet gives a sandbox, twice its `runtimeRequestTimeout`."""
 
 
 class Cri:
@@ -50,7 +50,7 @@ class Cri:
         return stub(ParseDict(fields, request()), timeout=_SECONDS)
 
     def is_initialised(self) -> bool:
-        """Whether the plugin takes calls: containerd 1.6 tells that it is ready a moment before."""
+        """Return whether the plugin takes calls. containerd 1.6 says a moment earlier that it is ready."""
         try:
             self.call("Status")
         except grpc.RpcError as error:

@@ -89,7 +89,7 @@ class Node(Containerd):
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Self]:
-        """As `Containerd.running`, with its CRI plugin ready."""
+        """Run it until the end of the block, which begins when its CRI plugin takes calls."""
         with _reserved_network() as self.network:
             # A pair of interfaces a pod, without rules of a packet filter.
             ipam = {"type": "host-local", "subnet": str(self.network), "dataDir": f"{self.directory}/addresses"}
@@ -102,9 +102,10 @@ class Node(Containerd):
 
 @contextlib.contextmanager
 def _reserved_network() -> Iterator[ipaddress.IPv4Network]:
-    """The addresses of pods during the block: not those of another node, whose routes are beside these.
+    """Addresses of pods for the block: not those of another node, whose routes are beside these.
 
-    The abstract socket of its name is who has it: like the routes, it belongs to the network namespace.
+    An abstract socket with the name of the network reserves it: like the routes, it belongs to the network
+    namespace.
     """
     with socket.socket(socket.AF_UNIX) as reservation:
         yield next(network for network in _NETWORKS.subnets(new_prefix=24) if _is_bound(reservation, str(network)))

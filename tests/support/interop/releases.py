@@ -86,7 +86,7 @@ def release(suite: str) -> Release:
 
 @functools.cache
 def fetched(suite: str, *packages: str) -> tuple[str, Path]:
-    """Fetch the newest packages of a suite, unless the cache has those of this day, or Debian cannot be reached.
+    """Fetch the newest packages of a suite, unless the cache has some: of this day, if Debian answers.
 
     Returns:
         The version of the first, and the directory of their programs.

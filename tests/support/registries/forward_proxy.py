@@ -124,5 +124,5 @@ def _relay(client: socket.socket, server: socket.socket, cut: int | None) -> Non
 
 
 def _has_pending(connection: socket.socket) -> bool:
-    """Whether TLS has deciphered bytes of a connection that nobody has received yet."""
+    """Return whether TLS has deciphered bytes of a connection that were not received yet."""
     return isinstance(connection, ssl.SSLSocket) and connection.pending() > 0

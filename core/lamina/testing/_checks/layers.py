@@ -126,7 +126,7 @@ class LayerChecks(Checks):
         def first(root: Path) -> None:
             for name in ("a", "b", "c"):
                 (root / name / "sub").mkdir(parents=True)
-                (root / name).chmod(0o755)  # whatever the umask
+                (root / name).chmod(0o755)  # mkdir obeys the umask
             os.chown(root / "a", 1, 1)
 
         def second(root: Path) -> None:
