@@ -241,7 +241,7 @@ def test_a_terminal_gets_rows_that_fit_and_a_confirmation(lamina, layer, target)
     shown = lamina.on_terminal("snapshots", "prepare", key, "base")
     assert shown.endswith("lamina snapshots mount " + key + " TARGET\n")
     rows = lamina.on_terminal("snapshots", "ls", columns=60).splitlines()
-    assert all(len(row) <= 60 for row in rows)
+    assert all(len(row) <= 60 for row in rows), rows
     assert "".join(row[:39].rstrip() for row in rows[2:]) == key
     assert lamina.on_terminal("snapshots", "mount", key, target) == f"mounted {key} on {target}\n"
     lamina("snapshots", "unmount", target)

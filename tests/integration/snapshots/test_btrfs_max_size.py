@@ -56,7 +56,7 @@ def test_without_quotas_the_missing_limit_is_logged(tmp_path: Path, caplog: pyte
         temporary_mount(btrfs.prepare("a", labels={LABEL: str(MIB)})) as root,
     ):
         write(Path(root) / "f", 4 * MIB)
-    assert [record.message for record in caplog.records] == [
+    assert [record.getMessage() for record in caplog.records] == [
         "cannot limit the size of a snapshot: quotas are off (btrfs quota enable)"
     ]
 

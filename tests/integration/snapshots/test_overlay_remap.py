@@ -134,7 +134,7 @@ def test_a_label_that_does_not_map_root_is_refused_and_creates_nothing(
 def test_a_size_limit_is_ignored_and_logged(overlay: LocalSnapshotter, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         overlay.prepare("a", labels={"containerd.io/snapshot/max-size": "4096"})
-    assert [record.message for record in caplog.records] == [
+    assert [record.getMessage() for record in caplog.records] == [
         "overlayfs cannot limit the size of a snapshot: ignoring its label"
     ]
     assert overlay.stat("a").kind is Kind.ACTIVE
@@ -170,7 +170,7 @@ def test_an_id_mapped_mount_is_logged_with_the_setting_for_older_clients(
     with caplog.at_level(logging.INFO, "lamina.plugins.snapshots.overlay"):
         overlay.prepare("a", labels=LABELS)
     (record,) = caplog.records
-    assert "remap_ids = false" in record.message
+    assert "remap_ids = false" in record.getMessage()
 
 
 @contextlib.contextmanager

@@ -57,6 +57,6 @@ def test_a_partial_ballast_is_completed(tmp_path: Path) -> None:
 def test_a_ballast_that_cannot_be_created_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "ballast").mkdir()
     Ballast(str(tmp_path / "ballast")).close()
-    assert [record.message for record in caplog.records] == [
+    assert [record.getMessage() for record in caplog.records] == [
         "cannot create the ballast: deletions may fail on a full disk"
     ]

@@ -201,7 +201,7 @@ def test_all_problems_of_plugin_tables_are_reported_before_any_init(bench: Bench
 def test_an_unused_table_is_a_warning(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     with bench.host(plugins={"x.store.v1.cellar": {}}):
         pass
-    assert any("x.store.v1.cellar" in record.message for record in caplog.records)
+    assert any("x.store.v1.cellar" in record.getMessage() for record in caplog.records)
 
 
 @attrs.frozen

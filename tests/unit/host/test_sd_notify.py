@@ -50,7 +50,7 @@ def test_a_service_manager_that_cannot_be_reached_is_a_warning(
     monkeypatch.setenv("NOTIFY_SOCKET", address)
     sd_notify("READY=1")
     (record,) = caplog.records
-    assert (record.levelno, record.message) == (logging.WARNING, "cannot notify the service manager")
+    assert (record.levelno, record.getMessage()) == (logging.WARNING, "cannot notify the service manager")
 
 
 @pytest.mark.parametrize(
@@ -82,4 +82,4 @@ def test_a_watchdog_without_a_number_is_a_warning(
     monkeypatch.setenv("WATCHDOG_USEC", microseconds)
     assert watchdog_seconds() is None
     (record,) = caplog.records
-    assert (record.levelno, record.message) == (logging.WARNING, "no watchdog")
+    assert (record.levelno, record.getMessage()) == (logging.WARNING, "no watchdog")

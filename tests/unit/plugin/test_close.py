@@ -59,7 +59,7 @@ def test_an_error_is_logged_and_reported_and_the_rest_is_closed(caplog: pytest.L
         "t.raises": ZeroDivisionError,
     }
     assert closed == ["first"]
-    assert [record.message for record in caplog.records] == ["failed to close plugin"] * 2
+    assert [record.getMessage() for record in caplog.records] == ["failed to close plugin"] * 2
 
 
 def test_an_error_whose_text_cannot_be_read_is_logged_and_the_rest_is_closed(

@@ -85,7 +85,7 @@ def test_a_failing_hook_is_logged_with_its_distribution_and_stops_no_other(
         notify(manager, "lamina_host_stopping", plugins=PluginSet())
     assert calls == ["good"]
     (record,) = caplog.records
-    assert record.message == "plugin hook failed"
+    assert record.getMessage() == "plugin hook failed"
     assert vars(record)["distribution"] == "bad-dist"
     assert vars(record)["hook"] == "lamina_host_stopping"
     assert record.exc_info is not None

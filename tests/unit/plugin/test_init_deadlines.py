@@ -64,7 +64,7 @@ def test_the_instance_of_a_late_init_is_closed(
     hang.release.set()
     thread_of(plugin).join(60)
     assert closed.is_set()
-    assert [record.message for record in caplog.records] == ["closed plugin whose init missed its deadline"]
+    assert [record.getMessage() for record in caplog.records] == ["closed plugin whose init missed its deadline"]
 
 
 def test_a_failure_to_close_the_instance_of_a_late_init_is_logged(
@@ -81,7 +81,7 @@ def test_a_failure_to_close_the_instance_of_a_late_init_is_logged(
     plugin = host.run("t.one", late, seconds=0.01)
     hang.release.set()
     thread_of(plugin).join(60)
-    assert [(record.message, vars(record)["error"]) for record in caplog.records] == [
+    assert [(record.getMessage(), vars(record)["error"]) for record in caplog.records] == [
         ("failed to close plugin", "no")
     ]
 

@@ -47,7 +47,7 @@ def test_a_hanging_import_is_reported_with_distribution_and_module(hanging, monk
     discovering.hanging.set()
     discovering.join(SECONDS)
     (record,) = caplog.records
-    assert (record.levelname, record.message) == ("WARNING", "a plugin module is still loading after 0.05 s")
+    assert (record.levelname, record.getMessage()) == ("WARNING", "a plugin module is still loading after 0.05 s")
     assert (record.distribution, record.entry_point, record.plugin_module) == (
         "hanging-plugin", "slow", "hanging_plugin",
     )  # fmt: skip

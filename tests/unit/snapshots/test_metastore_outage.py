@@ -108,7 +108,7 @@ def test_querying_an_outage_ends_it_if_its_cause_is_gone(
     with replaced(meta, "/dev/full", os.O_WRONLY), no_descriptors_left(), pytest.raises(ResourceExhausted):
         create(keyspace, "b")
     wait_until(lambda: store.outage() == "", SECONDS, "the metastore to be opened again")
-    messages = [record.message for record in caplog.records]
+    messages = [record.getMessage() for record in caplog.records]
     assert messages == ["nothing can be stored", "the metastore can be used again"]
 
 

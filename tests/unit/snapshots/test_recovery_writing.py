@@ -202,7 +202,7 @@ def test_failing_and_recovered_writes_are_each_logged_once(
     for _ in range(2):
         records.write(ids[0])
         records.flush()
-    assert [record.message for record in caplog.records] == [
+    assert [record.getMessage() for record in caplog.records] == [
         "cannot write recovery records, will try again",
         "recovery records are written again",
     ]

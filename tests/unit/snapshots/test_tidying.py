@@ -21,6 +21,6 @@ def test_a_snapshot_that_is_removed_meanwhile_is_not_reported_as_lost(
         native.remove("committed")
         for record in records:
             native._tidying()._tidy_up_one(record)
-        assert [one.message for one in caplog.records] == []
+        assert [one.getMessage() for one in caplog.records] == []
         assert list((tmp_path / "native/snapshots").iterdir()) == []
         assert list((tmp_path / "native/records").iterdir()) == []
