@@ -107,8 +107,6 @@ def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         with stored(base(str(outside))) as blob:
             LocalDiffer().apply(blob, snapshotter.prepare("base key"))
         snapshotter.commit("base", "base key")
-        with target.prepared():  # the first removal starts a thread of the snapshotter's
-            pass
         yield target
 
 
