@@ -225,16 +225,21 @@ class Meanwhile:
 
 @pytest.mark.usefixtures("unrelieved")
 def test_a_thread_is_not_relieved_while_it_receives_during_a_call(served, monkeypatch):
-    def look_late() -> None:
-        monkeypatch.setattr(_relieved_worker, "BLOCKED", 0.0)  # too long for a call, had it not ended
+    receivers: list[threading.Thread] = []
+
+    def look_for_blocked() -> None:
+        monkeypatch.setattr(_relieved_worker, "BLOCKED", 0.0)  # any time of a call is too long
         served.calls._relieve()
+        receivers.append(served.calls._receiver)
 
     call = Meanwhile(served)
-    call.before_receiving = look_late
+    call.before_receiving = look_for_blocked
     call.let_go.set()
     served.bring(call)
     assert call.received.wait(DEADLINE), "nothing else comes that would wake a thread for it"
+    assert call.ended.wait(DEADLINE)
     assert call.outcome is True
+    assert receivers == served.received_by[:1]
 
 
 def test_a_thread_that_was_relieved_does_not_receive_during_its_call(served):
