@@ -36,6 +36,7 @@ pytestmark = pytest.mark.requires("docker-registry")
 LAYER = noise(400_000)
 QUICK = Limits(pause=0.01, attempts=4, stall=120.0)
 IMPATIENT = Limits(pause=0.01, attempts=13, stall=1.0)
+"""Notices a stall soon. A busy machine stalls by itself, and may need many attempts."""
 BLOB, MANIFEST = "/blobs/", "/manifests/"
 
 

@@ -34,6 +34,7 @@ DATA = noise(3_000_000, seed=9)
 LAYER = described(DATA)
 QUICK = Limits(pause=0.01, attempts=4, stall=120.0)
 IMPATIENT = Limits(pause=0.01, attempts=13, stall=1.0, answer=1.0)
+"""Notices a stall soon. A busy machine stalls by itself, and may need many attempts."""
 UPLOADS = "/blobs/uploads/"
 
 

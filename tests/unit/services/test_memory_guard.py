@@ -108,7 +108,7 @@ def test_the_newest_connections_are_closed_and_the_oldest_stay(
         for number in (4, 80):
             old += [server.connect(resident=False) for _ in range(number)]
             guard.note_connections()
-        new = [server.connect() for _ in range(10)]  # what comes after the guard has looked is less than half
+        new = [server.connect() for _ in range(10)]  # after the guard has noticed, at most two come
         count = _memory_guard._FIRST
         wait_until(lambda: sum(map(is_closed, old + new)) >= count, SECONDS, "the first ones are closed")
         for client in filter(is_closed, old + new):
