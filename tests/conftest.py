@@ -181,7 +181,7 @@ def _no_threads_stay(request: pytest.FixtureRequest) -> Iterator[None]:
 def _nothing_stays_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that leaves a mount, a loop device or a process, and remove it for the next one.
 
-    Set up before the test's own fixtures and torn down after them. What wider fixtures started is theirs.
+    Set up before the test's own fixtures and torn down after them. Those of fixtures with a wider scope may stay.
     """
     if _area(request.path) not in _PRIVILEGED:
         yield

@@ -136,7 +136,7 @@ def test_both_probes_fail_while_lamina_hangs_and_succeed_before_and_after(node: 
         def succeed() -> list[bool]:
             return list(kubelet.map(lambda name: pod.probe(container, CONTAINER[name]), PROBES))
 
-        # On a busy machine, a probe may take longer than it may: a kubelet repeats it.
+        # A probe may miss its deadline on a busy machine, and a kubelet repeats it.
         wait_until(lambda: succeed() == [True, True], 240, "both probes succeed")
         with stopped(node, container):
             assert succeed() == [False, False]

@@ -242,7 +242,7 @@ def test_sparse_files_stay_sparse(source: Path, parts: list[tuple[int, int]]) ->
         file.truncate(8 << 20)
     target = copied(source)
     assert data_parts(target / "file") == data_parts(source / "file")
-    block = 8  # which ext4 may need to list the parts, when it writes them at any time
+    block = 8  # ext4 may take one to list the parts, whenever it writes them
     assert abs((target / "file").stat().st_blocks - (source / "file").stat().st_blocks) <= block
 
 

@@ -304,7 +304,7 @@ def test_a_slow_helper_is_ended(
     killed: list[int] = []
 
     def killpg(group: int, number: int) -> None:
-        killed.append(group)  # the helper may not have got so far as to tell it
+        killed.append(group)  # the helper may be killed before it could tell
         kill(group, number)
 
     kill = os.killpg

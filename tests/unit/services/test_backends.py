@@ -142,7 +142,7 @@ def test_cancelled_calls_free_their_slots(connect, hung):
             hanging.call("Usage")
         return caught.value.code()
 
-    # Those that have not been cancelled in time may not have ended yet.
+    # Cancelled calls may take a moment to end.
     wait_until(lambda: code() is grpc.StatusCode.UNAVAILABLE, SECONDS, "a slot for another call")
 
 

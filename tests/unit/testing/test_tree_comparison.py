@@ -22,7 +22,7 @@ def tree(tmp_path: Path) -> Path:
     (root / "link").symlink_to("file")
     os.mkfifo(root / "fifo")
     os.setxattr(root / "file", "user.x", b"1")
-    os.utime(root / "file", (1, 1))  # what is written within one tick of the clock has one time
+    os.utime(root / "file", (1, 1))  # else both writes may have the same time, within one tick
     return root
 
 

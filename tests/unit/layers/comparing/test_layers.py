@@ -140,7 +140,7 @@ def test_names_of_whiteouts_that_do_not_differ_do_no_harm(trees: tuple[Path, Pat
 @pytest.mark.parametrize("data", ["longer", "x", "LEAF"])
 def test_a_file_that_changes_while_it_is_read_ends_the_layer(trees: tuple[Path, Path], data: str) -> None:
     path = trees[1] / "dir/below/leaf"
-    os.utime(path, (1, 1))  # what is written within one tick of the clock has one time
+    os.utime(path, (1, 1))  # else both writes may have the same time, within one tick
 
     def write(_: int) -> None:
         path.write_text(data)
