@@ -133,7 +133,13 @@ def _holder_pid(fd: int) -> int | None:
 
 
 def _runs(pid: int) -> bool:
-    return os.path.exists(f"/proc/{pid}")
+    """Return whether a process runs. One that has ended stays as a zombie until its parent has waited for it."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            state = file.read().rpartition(b") ")[2][:1]  # proc_pid_stat(5)
+    except OSError:  # there is no such process, or it may not be inspected
+        return os.path.exists(f"/proc/{pid}")
+    return state not in {b"Z", b"X"}
 
 
 def _is_open_twice(fd: int) -> bool:

@@ -33,13 +33,15 @@ sys.stdin.read()
 
 
 @contextlib.contextmanager
-def inherited(path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A lock whose holder has ended, and whose child lets go of it at the end of its input."""
+def inherited(path: Path, *, waited: bool = True) -> Iterator[subprocess.Popen[bytes]]:
+    """A lock whose holder has ended, and was waited for, and whose child lets go of it at the end of its input."""
     command = [sys.executable, "-c", HEIR, path]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout
         assert holder.stdout.readline() == b"held\n"
-        holder.wait()
+        os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)
+        if waited:
+            holder.wait()
         yield holder
 
 
@@ -105,11 +107,13 @@ def test_a_child_process_does_not_inherit_the_lock(tmp_path: Path) -> None:
         Lock.acquire(str(tmp_path / "lock")).close()
 
 
+@pytest.mark.parametrize("waited", [True, False])
 def test_a_lock_whose_holder_was_killed_is_taken_once_its_child_lets_go(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waited: bool
 ) -> None:
+    """The parent of the holder may have waited for it, or not."""
     runs = _lock._runs
-    with inherited(tmp_path / "lock") as holder:
+    with inherited(tmp_path / "lock", waited=waited) as holder:
         kept = holder.stdin
         assert kept
 
