@@ -124,7 +124,7 @@ def losses(cut: PowerCut, begin: int, end: int) -> Iterator[tuple[int, set[int]]
 
 
 def choices(length: int) -> list[tuple[bool, ...]]:
-    """Return some ways to choose from so many things: all ways for four things, of which there are 16."""
+    """Return ways to choose from so many things: all, if `SETS` allows it, else some at random."""
     if 1 << length <= SETS:
         return list(itertools.product((False, True), repeat=length))
     return [tuple(random.random() < 0.5 for _ in range(length)) for _ in range(SETS)]

@@ -92,7 +92,7 @@ def test_the_base_may_be_any_tree(tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def one_unfinished(process: subprocess.Popen[str]) -> Iterator[None]:
-    """Keep the output of one of the sandboxes open during the block, and so the process from its end."""
+    """Keep the output of one of the sandboxes open during the block, so that the process does not end."""
     sandbox = min(pid for pid in leftovers.children_of(process.pid) if name_of(pid) == "unshare")
     with open(f"/proc/{sandbox}/fd/1", "wb"):
         yield

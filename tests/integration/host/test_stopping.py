@@ -21,7 +21,7 @@ SECONDS = 60
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
 
 PATIENT = '[timeouts]\n"io.lamina.timeout.plugin.close" = "2m"\n'
-"""Leaves the server that waits for the test behind only if the test has failed."""
+"""Enough for the server that waits for the test: it is left behind only if the test has failed."""
 
 LAST = """
 import socket

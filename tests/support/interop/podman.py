@@ -1,4 +1,4 @@
-"""podman, with nothing that another one beside it uses."""
+"""podman, apart from all others of the machine."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 
 import attrs
 import grpc
@@ -45,8 +46,8 @@ class Served:
         return self.channel.unary_stream(f"/test.Test/{name}")(REQUEST, timeout=SECONDS, **options)
 
 
-def open_channel(path):
-    """Open a channel with connections of its own: others to the same path, which tests use again, share none."""
+def open_channel(path: str | Path) -> grpc.Channel:
+    """Open a channel that shares no connection with others to the same path, which tests use again."""
     options = [("grpc.max_receive_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
     return grpc.insecure_channel(f"unix:{path}", options=options)
 

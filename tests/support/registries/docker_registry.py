@@ -45,7 +45,7 @@ class DockerRegistry:
     relative_urls: bool = False
     """Answer with relative URLs in `Location`."""
     port: int = attrs.field(default=0, init=False)
-    """Its own while `running`, also between two lives."""
+    """Its own while `running`, even after `kill`."""
     _process: subprocess.Popen[bytes] | None = attrs.field(default=None, init=False)
 
     @property

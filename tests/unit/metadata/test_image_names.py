@@ -151,7 +151,7 @@ def test_a_tag_of_nothing_is_not_found(images: ImageStore) -> None:
 
 
 def _repeat(operations: list[Callable[[], object]], until: Callable[[], object] = lambda: True) -> None:
-    """Run each operation for a while, and `until` something, in a thread of its own; an error of one is raised."""
+    """Run each operation in a thread of its own, for a while and `until` it is enough; raise an error of one."""
     end = time.monotonic() + 0.5
 
     def run(operation: Callable[[], object]) -> None:

@@ -36,7 +36,7 @@ def test_no_file_on_disk_is_mapped_shared_and_writable(tmp_path: Path) -> None:
 
 
 def shared_and_writable() -> set[str]:
-    """The files that this process maps so."""
+    """The files that this process maps shared and writable."""
     return set(SHARED_AND_WRITABLE.findall(Path("/proc/self/maps").read_text()))
 
 
@@ -49,7 +49,7 @@ def test_the_lock_file_is_preallocated(tmp_path: Path) -> None:
 
 
 def lock_files() -> dict[int, os.stat_result]:
-    """The lock files that this process has open, by inode: another metastore has one, too."""
+    """The lock files that this process has open, by inode: those of other metastores, too."""
     found: dict[int, os.stat_result] = {}
     for fd in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):  # closed meanwhile
