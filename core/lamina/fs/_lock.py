@@ -97,7 +97,7 @@ def _lock(fd: int) -> None:
             pid = _holder_pid(fd)
             if pid is None or _runs(pid) or time.monotonic() >= deadline:
                 raise
-            time.sleep(_POLL_SECONDS)
+            time.sleep(_POLL_SECONDS)  # a blocking flock(2) has no time limit, and no event tells of a release
         else:
             return
 
